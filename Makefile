@@ -1,0 +1,105 @@
+# The few words that run everything. Each sets up what it needs and is instant the second time.
+
+PORT ?= 8000
+PYTHON ?= python3
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Python comes from this machine; uv is never to fetch one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+bin := .venv/bin
+# Empty where the machine has a uv of its own; else ours, in a folder of its own, so that neither
+# root nor the system's pip is touched.
+own_uv := $(shell uv --version >/dev/null 2>&1 || echo .tools/uv/bin/uv)
+uv := $(or $(own_uv),uv)
+# Likewise Node: Vite wants 20 or newer.
+own_node := $(shell node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' \
+	>/dev/null 2>&1 && npm --version >/dev/null 2>&1 || echo .tools/node/bin/node)
+npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
+
+frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: help run test test-all check docs bench lock clean setup chromium
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
+	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
+
+test: setup chromium ## the tests, but those marked slow
+	@$(bin)/pytest -m "not slow"
+
+test-all: setup chromium ## every test
+	@$(bin)/pytest
+
+check: setup ## format, lint, types, layers, front end
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+	@$(bin)/lint-imports --no-logo
+	@$(npm) run --silent check
+
+docs: .venv/.done ## the manual, into site/
+	@$(bin)/zensical build --clean --strict
+
+bench: setup ## every benchmark, into benchmarks/results/
+	@for script in benchmarks/[!_]*.py; do echo "$$script"; $(bin)/python "$$script"; done
+
+setup: .venv/.done .tools/frontend.done
+
+# Names, versions and hashes, and no host: installs from whatever index the machine is set up with.
+# (uv.lock would write the address of every wheel into the repository.)
+compile := $(uv) pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --upgrade
+
+lock: $(own_uv) ## renew requirements.lock and requirements-node.lock
+	@$(compile) --all-extras --group dev -o requirements.lock pyproject.toml
+	@$(compile) --group node -o requirements-node.lock
+
+clean: ## everything made by make
+	@rm -rf .venv .tools site dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache .cache
+
+.venv/.done: requirements.lock pyproject.toml | $(own_uv)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "cityloop needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)." \
+		"Name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Setting up Python packages (once; about 400 MB) …"
+	@[ -x $(bin)/python ] || $(uv) venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+	@$(uv) pip sync -q --python $(bin)/python --require-hashes requirements.lock
+	@$(uv) pip install -q --python $(bin)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.tools/uv/bin/uv:
+	@echo "Setting up uv …"
+	@$(PYTHON) -m venv .tools/uv >/dev/null 2>&1 && .tools/uv/bin/pip install -q 'uv>=0.5' || { \
+		rm -rf .tools/uv; $(PYTHON) -m pip install -q --target .tools/uv 'uv>=0.5'; } || { \
+		echo "uv cannot be installed: $(PYTHON) has neither venv nor pip" \
+		"(Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+.tools/node/bin/node: requirements-node.lock | $(own_uv)
+	@echo "Setting up Node (this machine has none of version 20 or newer) …"
+	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/node
+	@$(uv) pip sync -q --python .tools/node/bin/python --require-hashes requirements-node.lock
+	@touch $@
+
+frontend/node_modules/.done: frontend/package-lock.json | $(own_node)
+	@echo "Setting up the front end (once) …"
+	@$(npm) ci --silent --no-audit --no-fund
+	@touch $@
+
+.tools/frontend.done: frontend/node_modules/.done $(frontend_sources)
+	@$(npm) run --silent build
+	@mkdir -p $(@D) && touch $@
+
+# For the browser tests; where it cannot be installed they skip and say so.
+chromium:
+	@command -v chromium >/dev/null || bash scripts/install_chromium
