@@ -1,0 +1,222 @@
+"""What a running city shows to those who look at it, as plain values ready for the wire.
+
+It stands here and not in ``web`` because the city fills it and ``web`` only carries it. Lengths are
+metres of the network's own plane (x east, y north), durations seconds, latencies milliseconds, city
+times ISO 8601 with offset. ``None`` means "not known yet", never zero.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+ModeName = Literal["observe", "shadow", "advise", "act"]
+Operation = Literal["hold", "lock_out", "flash", "release"]
+DriveAction = Literal["speed", "pause", "resume", "step"]
+Point = tuple[float, float]
+
+
+class Summary(Struct, frozen=True):
+    """The run in one line of figures; the fields are the contract of ``GET /api/summary``."""
+
+    city: str
+    run: str
+    city_time: str | None
+    signals: int
+    vehicles: int
+    observations_total: int
+    rejected_total: int
+    decisions_total: int
+    refused_total: int
+    fallbacks_total: int
+    att_loop_s: float | None
+    att_baseline_s: float | None
+    loop_latency_p50_ms: float | None
+    loop_latency_p99_ms: float | None
+
+
+class HealthPart(Struct, frozen=True):
+    """One part of the city (hub, twin, baseline, log).
+
+    ``live``: its process runs. ``ready``: it does its work. ``reason``: why not and what to do;
+    empty when both hold.
+    """
+
+    name: str
+    live: bool
+    ready: bool
+    reason: str = ""
+
+
+class Health(Struct, frozen=True):
+    """The city is live or ready when every part is."""
+
+    parts: list[HealthPart]
+
+
+class Anchor(Struct, frozen=True):
+    """Where the network's origin lies on Earth (WGS 84), for display."""
+
+    lat: float
+    lon: float
+    approximate: bool
+    note: str
+
+
+class MapLink(Struct, frozen=True):
+    """One signalled link: its incoming lane and SUMO's direction letter (s, l, r, t)."""
+
+    lane: str
+    direction: str
+
+
+class MapJunction(Struct, frozen=True):
+    """A signalised junction; ``phases`` are SUMO state strings, one letter per link."""
+
+    id: str
+    name: str
+    x: float
+    y: float
+    phases: list[str]
+    links: list[MapLink]
+
+
+class MapRoad(Struct, frozen=True):
+    """A road's centre line."""
+
+    id: str
+    shape: list[Point]
+    lanes: int
+
+
+class MapDetector(Struct, frozen=True):
+    """A lane-area detector from its upstream to its downstream end.
+
+    ``junction`` is the id of the junction it watches for; ``lane`` the lane it lies on.
+    """
+
+    id: str
+    junction: str
+    lane: str
+    shape: list[Point]
+
+
+class MapGroup(Struct, frozen=True):
+    """Junctions that share one mode."""
+
+    name: str
+    junctions: list[str]
+
+
+class MapLoop(Struct, frozen=True):
+    """A loop and the groups of junctions it may act on."""
+
+    name: str
+    groups: list[MapGroup]
+
+
+class MapData(Struct, frozen=True):
+    """What does not change while the city runs. Row orders bind ``LiveState``.
+
+    ``time_zone``: IANA name, as "Asia/Shanghai".
+    """
+
+    city: str
+    time_zone: str
+    anchor: Anchor
+    junctions: list[MapJunction]
+    roads: list[MapRoad]
+    detectors: list[MapDetector]
+    loops: list[MapLoop]
+
+
+class JunctionState(Struct, frozen=True, array_like=True):
+    """What a cabinet last reported, on the wire ``[phase, stage, stage_age_s, in_charge]``.
+
+    ``stage``: 0 green, 1 yellow, 2 all-red, 3 flash. ``in_charge``: 0 local plan, 1 centre,
+    2 operator. ``phase``: the green phase it is in or goes to.
+    """
+
+    phase: int
+    stage: int
+    stage_age_s: float
+    in_charge: int
+
+
+class Measures(Struct, frozen=True):
+    """Ground truth of the loop's twin and of the baseline at the same second of the same run.
+
+    ``difference_s`` is loop minus baseline, so negative is better; the interval is its 95 % one.
+    ``vehicles``: in the network; ``waiting``: outside, in the entry queues; ``finished``: arrived.
+    """
+
+    att_loop_s: float | None
+    att_baseline_s: float | None
+    difference_s: float | None
+    interval_low_s: float | None
+    interval_high_s: float | None
+    vehicles: int
+    waiting: int
+    finished: int
+    baseline_vehicles: int
+    baseline_finished: int
+
+
+class Counters(Struct, frozen=True):
+    """Totals since the log began, and how fast things go now (wall time)."""
+
+    observations_total: int
+    rejected_total: int
+    decisions_total: int
+    refused_total: int
+    fallbacks_total: int
+    observations_per_s: float
+    loop_latency_p50_ms: float | None
+    loop_latency_p99_ms: float | None
+
+
+class LiveState(Struct, frozen=True):
+    """The city at one instant.
+
+    ``seq`` rises with every change of the picture, within the life of the reading process.
+    ``speed``: city seconds per wall second, 0 as fast as it goes. ``junctions`` stands in the order
+    of ``MapData.junctions``; ``vehicles_on`` and ``queued`` in that of ``MapData.detectors``.
+    ``modes``: loop → group → mode.
+    """
+
+    seq: int
+    city_time: str | None
+    run: str
+    speed: float
+    paused: bool
+    hub_alive: bool
+    baseline_alive: bool
+    junctions: list[JunctionState]
+    vehicles_on: list[int]
+    queued: list[int]
+    measures: Measures
+    counters: Counters
+    modes: dict[str, dict[str, ModeName]]
+
+
+class DecisionRow(Struct, frozen=True):
+    """A recorded decision.
+
+    ``number`` rises by one per row of the record and survives restarts. When something becomes of
+    a decision later (confirmed, rejected, expired), it is recorded again: same ``id``, new number.
+    ``action``: set_phase, hold, lock_out, flash or release; ``phase``: index, for set_phase.
+    ``verdict``: "passed" or the code word of what became of it instead; ``reason``: the sentence a
+    person reads, the guard's own where it refused (then ``refused``).
+    """
+
+    number: int
+    id: str
+    city_time: str
+    loop: str
+    junction: str
+    action: str
+    phase: int | None
+    verdict: str
+    refused: bool
+    mode: ModeName
+    reason: str
+    waiting_for_confirmation: bool = False

@@ -1,0 +1,89 @@
+"""The one door through which ``web`` meets a city; values are those of ``city.surface``."""
+
+from typing import Protocol
+
+from cityloop.city.surface import (
+    DecisionRow,
+    DriveAction,
+    Health,
+    LiveState,
+    MapData,
+    ModeName,
+    Operation,
+    Summary,
+)
+
+
+class CityReadings(Protocol):
+    """What a city tells. Every call but ``changes`` answers at once from memory, in any order.
+
+    Called from one event loop; none may block it.
+    """
+
+    def summary(self) -> Summary:
+        """The run in one line of figures."""
+        ...
+
+    def health(self) -> Health:
+        """Which parts live and work; still answers when the hub is dead."""
+        ...
+
+    def map(self) -> MapData:
+        """What does not change while the city runs."""
+        ...
+
+    def state(self) -> LiveState:
+        """The newest state; the last one known when the hub is dead (``hub_alive`` tells)."""
+        ...
+
+    def decisions(
+        self, limit: int, junction: str | None = None, after: int = 0
+    ) -> list[DecisionRow]:
+        """The newest ``limit`` decisions with ``number > after``, newest first.
+
+        ``junction`` keeps one junction's. The city may hold only recent ones in memory: a reader
+        sees by the numbers that something is missing. Empty when there is nothing newer.
+        """
+        ...
+
+    async def changes(self, after_seq: int) -> int:
+        """Wait until ``state().seq > after_seq`` and give the newest seq.
+
+        A new decision moves seq as well. May be cancelled at any time without effect on others.
+        """
+        ...
+
+
+class CityCommands(Protocol):
+    """What a person may ask of a city. Each raises RefusedError with a sentence that says why and
+    what to do instead, and BusyError when the hub is away; when it returns, the city took it.
+    """
+
+    async def set_mode(
+        self, loop: str, group: str, mode: ModeName, shadow_result: str | None
+    ) -> None:
+        """Let a loop go so far on a group; ``act`` needs the shadow result that justifies it."""
+        ...
+
+    async def advise(self, decision_id: str, confirm: bool) -> None:
+        """Confirm or reject a decision that waits for a person."""
+        ...
+
+    async def operate(
+        self, junction: str, action: Operation, phase: int | None, minutes: float
+    ) -> None:
+        """Take a junction by hand for ``minutes`` of city time, or give it back (``release``).
+
+        ``phase`` is the one to hold; None holds what is green.
+        """
+        ...
+
+    async def drive(self, action: DriveAction, speed: float | None) -> None:
+        """Set the twins' speed (city seconds per wall second, 0 as fast as it goes), pause,
+        resume, or step one second while paused.
+        """
+        ...
+
+
+class CityPort(CityReadings, CityCommands, Protocol):
+    """A running city, to read and to command."""
