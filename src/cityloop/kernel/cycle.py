@@ -1,0 +1,223 @@
+"""One loop's machine: tables and memory in, one pass per tick, orders and decisions out."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cityloop.kernel.clock import CityTime, after
+from cityloop.kernel.frame import Array, EntityIds, Frame, frame
+from cityloop.kernel.loop import Guard, Ints, Loop, Mode, Orders, Proposals
+from cityloop.kernel.view import Memory, Table, View
+
+DECISION = "Decision"
+_NO_MIND = -9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """What one tick of one loop gave.
+
+    ``proposals`` and ``verdicts`` stand side by side; ``recorded`` are the rows of ``proposals``
+    in which the loop, the guard or the mode changed its mind. ``failure`` says why a tick gave
+    nothing: the cabinets then fall to their local plans.
+    """
+
+    loop: str
+    at: CityTime
+    findings: Any = None
+    proposals: Proposals | None = None
+    verdicts: Ints | None = None
+    orders: Orders | None = None
+    decisions: Frame | None = None
+    failure: str = ""
+
+
+class Cycle:
+    """Turns one loop for one run. Everything it holds is a fold of the log (design, law 4)."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        knows: Mapping[str, Any],
+        guard: Guard,
+        actuators: EntityIds,
+        *,
+        run: str,
+        epoch: int,
+    ) -> None:
+        self.loop = loop
+        self._knows = {name: knows[name] for name in loop.knows}
+        self._guard = guard
+        self._actuators = actuators
+        self._run = run
+        self._epoch = epoch
+        self._tables = {
+            name: Table.empty(_rows_of(watch.rows, knows), watch.attributes)
+            for name, watch in loop.watches.items()
+        }
+        self._memory: Memory = loop.start(self._knows)
+        self._minds = np.full((3, len(actuators)), _NO_MIND, dtype=np.int64)
+        self._ticked_at: CityTime | None = None
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """The watched inputs as of the newest frame, by input name."""
+        return self._tables
+
+    def see(self, frames: Iterable[Frame]) -> None:
+        """Fold frames into the watched tables."""
+        for part in frames:
+            for name, watch in self.loop.watches.items():
+                if watch.type == part.type:
+                    self._tables[name] = self._tables[name].fold(part)
+
+    def due(self, at: CityTime) -> bool:
+        """Whether ``at`` is time for the next tick."""
+        return self._ticked_at is None or at >= after(self._ticked_at, self.loop.every_s)
+
+    def remember(self, at: CityTime) -> None:
+        """Advance the memory alone: for replay, and for frames that arrive too late to act on."""
+        self._analyse(at)
+
+    def tick(self, at: CityTime, modes: Ints) -> Pass:
+        """One pass at ``at``. ``modes``: shape (J,), a Mode per actuator.
+
+        A loop that raises stops nothing else: its memory stays, its cabinets get no order.
+        """
+        view, findings, failure = self._analyse(at)
+        if failure or modes.max(initial=0) == Mode.OBSERVE:
+            return Pass(self.loop.name, at, findings, failure=failure)
+        try:
+            proposals = self.loop.respond(findings)
+            verdicts = self._guard.judge(
+                proposals.rows, proposals.actions, self.loop.priority, view
+            )
+        except Exception as error:  # noqa: BLE001 (whatever fails here ends in the local plan)
+            return Pass(self.loop.name, at, findings, failure=_told(error))
+        mode = modes[proposals.rows]
+        return Pass(
+            self.loop.name,
+            at,
+            findings,
+            proposals,
+            verdicts,
+            self._orders(proposals, verdicts, mode, at),
+            self._record(proposals, verdicts, mode, view),
+        )
+
+    def _analyse(self, at: CityTime) -> tuple[View, Any, str]:
+        view = View(self._run, at, dict(self._tables), self._knows)
+        self._ticked_at = at
+        try:
+            findings, self._memory = self.loop.analyse(view, self._memory, at)
+        except Exception as error:  # noqa: BLE001 (whatever fails here ends in the local plan)
+            return view, None, _told(error)
+        return view, findings, ""
+
+    def _orders(
+        self, proposals: Proposals, verdicts: Ints, mode: Ints, at: CityTime
+    ) -> Orders | None:
+        acts = (verdicts == 0) & (mode == Mode.ACT)
+        if not acts.any():
+            return None
+        return Orders(
+            at,
+            after(at, proposals.valid_s),
+            self._epoch,
+            self.loop.priority,
+            proposals.rows[acts],
+            proposals.actions[acts],
+        )
+
+    def _record(self, proposals: Proposals, verdicts: Ints, mode: Ints, view: View) -> Frame | None:
+        minds = np.stack([proposals.actions, verdicts, mode])
+        shown = mode > Mode.OBSERVE
+        fresh = np.flatnonzero(shown & (minds != self._minds[:, proposals.rows]).any(axis=0))
+        if not fresh.size:
+            return None
+        rows = proposals.rows[fresh]
+        self._minds[:, rows] = minds[:, fresh]
+        names = [self._actuators.names[row] for row in rows]
+        sentences = [self._sentence(proposals, verdicts, i) for i in fresh.tolist()]
+        count = len(names)
+        return frame(
+            DECISION,
+            self._run,
+            view.at,
+            EntityIds([decision_id(self.loop.name, self._run, view.at, name) for name in names]),
+            loop=[self.loop.name] * count,
+            actuator=names,
+            action=minds[0, fresh],
+            verdict=minds[1, fresh],
+            mode=minds[2, fresh],
+            reason=sentences,
+            inputs=[digest(view)] * count,
+            version=[self.loop.version] * count,
+        )
+
+    def _sentence(self, proposals: Proposals, verdicts: Ints, i: int) -> str:
+        reason = proposals.reason(i)
+        if not verdicts[i]:
+            return reason
+        return f"{reason} Refused: {self._guard.reasons[int(verdicts[i])]}"
+
+    def recall(self, decisions: Frame) -> None:
+        """Take minds from a Decision frame of the log, so that they are not recorded twice."""
+        for i, (loop, actuator) in enumerate(
+            zip(decisions["loop"], decisions["actuator"], strict=True)
+        ):
+            row = self._actuators.index.get(str(actuator))
+            if loop == self.loop.name and row is not None:
+                self._minds[:, row] = [int(decisions[a][i]) for a in ("action", "verdict", "mode")]
+
+    def save(self) -> dict[str, Array]:
+        """Everything a new cycle needs to go on from here, as named arrays."""
+        state: dict[str, Array] = {f"memory/{name}": a for name, a in self._memory.items()}
+        for name, table in self._tables.items():
+            state[f"time/{name}"] = table.observed_at
+            state |= {f"watch/{name}/{a}": column for a, column in table.columns.items()}
+        state["minds"] = self._minds.copy()
+        state["ticked_at"] = np.array(-1 if self._ticked_at is None else self._ticked_at)
+        return state
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go on from what ``save`` gave."""
+        self._memory = {
+            name.removeprefix("memory/"): a for name, a in state.items() if name[:7] == "memory/"
+        }
+        for name, table in self._tables.items():
+            columns = {a: state[f"watch/{name}/{a}"].astype(np.float64) for a in table.columns}
+            self._tables[name] = Table(table.ids, columns, state[f"time/{name}"].astype(np.int64))
+        self._minds = state["minds"].astype(np.int64)
+        ticked = int(state["ticked_at"])
+        self._ticked_at = None if ticked < 0 else CityTime(ticked)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def decision_id(loop: str, run: str, at: CityTime, actuator: str) -> str:
+    """The same tick of the same loop on the same log always has the same decision ids."""
+    return f"urn:ngsi-ld:{DECISION}:{loop}:{run}:{at // 1000}:{actuator.rpartition(':')[2]}"
+
+
+def digest(view: View) -> str:
+    """What the loop saw, in 16 hexadecimal letters."""
+    state = hashlib.blake2b(digest_size=8)
+    for table in view.watches.values():
+        state.update(table.observed_at.tobytes())
+        for column in table.columns.values():
+            state.update(column.tobytes())
+    return state.hexdigest()
+
+
+def _rows_of(path: str, knows: Mapping[str, Any]) -> EntityIds:
+    name, _, attribute = path.partition(".")
+    ids = getattr(knows[name], attribute)
+    if not isinstance(ids, EntityIds):
+        raise TypeError(f"rows = {path!r} must name entity ids, not {type(ids).__name__}")
+    return ids

@@ -1,0 +1,102 @@
+"""Many cycles over one log: every batch turns the loops that are due."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.cycle import DECISION, Cycle, Pass
+from cityloop.kernel.frame import Array, EntityIds
+from cityloop.kernel.loop import Guard, Ints, Loop
+from cityloop.kernel.ports import Batch, Commit
+
+Modes = Callable[[str], Ints]
+"""Loop name → a Mode per actuator, shape (J,)."""
+
+
+class Runner:
+    """All loops of one bank of actuators, for the run that the log shows.
+
+    The state is a fold of the log: ``replay`` of its commits gives the state of a runner that was
+    never interrupted, from the start of the run or from what ``save`` gave at some position.
+    """
+
+    def __init__(
+        self,
+        loops: Sequence[Loop],
+        knows: Mapping[str, Any],
+        guard: Guard,
+        actuators: EntityIds,
+        *,
+        epoch: int = 1,
+    ) -> None:
+        self._loops = tuple(loops)
+        self._knows = knows
+        self._guard = guard
+        self._actuators = actuators
+        self._epoch = epoch
+        self._watched = {w.type for loop in self._loops for w in loop.watches.values()}
+        self.run = ""
+        self.cycles: tuple[Cycle, ...] = ()
+
+    def begin(self, run: str) -> None:
+        """Start a run with empty tables and fresh memory."""
+        self.run = run
+        self.cycles = tuple(
+            Cycle(loop, self._knows, self._guard, self._actuators, run=run, epoch=self._epoch)
+            for loop in self._loops
+        )
+
+    def turn(self, batch: Batch, modes: Modes) -> tuple[Batch, tuple[Pass, ...]]:
+        """Fold a batch, tick what is due; the batch with its decisions added, and the passes."""
+        at = self._fold(batch)
+        if at is None:
+            return batch, ()
+        passes = tuple(c.tick(at, modes(c.loop.name)) for c in self.cycles if c.due(at))
+        decisions = tuple(p.decisions for p in passes if p.decisions is not None)
+        return replace(batch, frames=batch.frames + decisions) if decisions else batch, passes
+
+    def remember(self, batch: Batch) -> None:
+        """Fold a batch that is too old to act on: tables and memory advance, nothing is ordered."""
+        at = self._fold(batch)
+        for cycle in self.cycles:
+            if at is not None and cycle.due(at):
+                cycle.remember(at)
+
+    def replay(self, commits: Iterable[Commit]) -> None:
+        """Fold what the log holds, recorded decisions included."""
+        for commit in commits:
+            self.remember(commit.batch)
+            for part in commit.batch.frames:
+                if part.type == DECISION:
+                    for cycle in self.cycles:
+                        cycle.recall(part)
+
+    def _fold(self, batch: Batch) -> CityTime | None:
+        """The newest city time among the watched frames; None when no loop watches any."""
+        seen = [part for part in batch.frames if part.type in self._watched]
+        if not seen:
+            return None
+        if batch.run != self.run:
+            self.begin(batch.run)
+        for cycle in self.cycles:
+            cycle.see(seen)
+        return max(part.observed_at for part in seen)
+
+    def save(self) -> dict[str, Array]:
+        """The state of every cycle as named arrays, with the run's name among them."""
+        state: dict[str, Array] = {"run": np.array(self.run)}
+        for cycle in self.cycles:
+            state |= {f"{cycle.loop.name}|{name}": a for name, a in cycle.save().items()}
+        return state
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go on from what ``save`` gave; a loop it does not hold starts afresh."""
+        self.begin(str(state["run"]))
+        for cycle in self.cycles:
+            prefix = f"{cycle.loop.name}|"
+            own = {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
+            if own:
+                cycle.load(own)

@@ -1,0 +1,97 @@
+"""What a loop sees: its declared inputs, aligned at one instant of city time, never changing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.frame import Array, EntityIds, Frame
+
+NEVER = -1
+"""``observed_at`` of a row that was never observed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The latest value of some attributes of one entity type, row by row.
+
+    ``columns[a]``: shape (n,), float64, NaN where never observed or null. ``observed_at``: shape
+    (n,), int64 ms of city time of the row's newest observation, ``NEVER`` where there is none.
+    """
+
+    ids: EntityIds
+    columns: Mapping[str, npt.NDArray[np.float64]]
+    observed_at: npt.NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, ids: EntityIds, attributes: tuple[str, ...]) -> "Table":
+        """A table in which nothing was observed yet."""
+        blank = np.full(len(ids), np.nan)
+        return cls(ids, dict.fromkeys(attributes, blank), np.full(len(ids), NEVER, dtype=np.int64))
+
+    def __getitem__(self, attribute: str) -> npt.NDArray[np.float64]:
+        return self.columns[attribute]
+
+    def age_s(self, now: CityTime) -> npt.NDArray[np.float64]:
+        """Seconds since each row was observed; infinite where it never was. Shape (n,)."""
+        age = (now - self.observed_at) / 1000.0
+        return np.where(self.observed_at == NEVER, np.inf, age)
+
+    def fold(self, frame: Frame) -> "Table":
+        """This table after ``frame``; rows it does not know are left out, older ones keep."""
+        if frame.ids.names == self.ids.names:
+            whole = all(frame.columns[a].absent is None for a in self.columns if a in frame.columns)
+            if whole and all(name in frame.columns for name in self.columns):
+                return self._swap(frame)
+        return self._scatter(frame)
+
+    def _swap(self, frame: Frame) -> "Table":
+        columns = {name: _floats(frame, name) for name in self.columns}
+        times = np.full(len(self.ids), frame.observed_at, dtype=np.int64)
+        return Table(self.ids, columns, np.maximum(times, self.observed_at))
+
+    def _scatter(self, frame: Frame) -> "Table":
+        rows = np.array([self.ids.index.get(name, -1) for name in frame.ids], dtype=np.int64)
+        fresh = rows >= 0
+        fresh[fresh] = frame.observed_at >= self.observed_at[rows[fresh]]
+        columns, times = dict(self.columns), self.observed_at.copy()
+        for name in self.columns:
+            column = frame.columns.get(name)
+            if column is None:
+                continue
+            seen = fresh if column.absent is None else fresh & ~column.absent
+            values = columns[name].copy()
+            values[rows[seen]] = _floats(frame, name)[seen]
+            columns[name] = values
+            times[rows[seen]] = frame.observed_at
+        return Table(self.ids, columns, times)
+
+
+def _floats(frame: Frame, name: str) -> npt.NDArray[np.float64]:
+    column = frame.columns[name]
+    values = column.values.astype(np.float64, copy=False)
+    return values if column.null is None else np.where(column.null, np.nan, values)
+
+
+Memory = Mapping[str, Array]
+"""A loop's memory: named arrays, never changed in place, checkpointed with a log position."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """All declared inputs of a loop at ``at``.
+
+    ``watches``: input name → table. ``knows``: reference name → its versioned object (road graph,
+    signal plans). Nothing else is reachable from ``analyse``.
+    """
+
+    run: str
+    at: CityTime
+    watches: Mapping[str, Table]
+    knows: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Table:
+        return self.watches[name]

@@ -1,0 +1,1 @@
+"""Pure codecs and data models of the field's standards. No I/O."""
