@@ -5,7 +5,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec.inspect
 import pytest
+
+from cityloop.city.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -35,3 +38,31 @@ def test_every_local_link_and_picture_of_a_page_exists(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     targets = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text)
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def told_keys(page: Path) -> dict[str, set[str]]:
+    """First word of each heading of level two → the keys in the first column of its table."""
+    parts = re.split(r"^## \W*", page.read_text(), flags=re.MULTILINE)[1:]
+    return {
+        re.split(r"\W", part)[0]: set(re.findall(r"^\| `(\w+)`", part, re.MULTILINE))
+        for part in parts
+    }
+
+
+def keys_of(kind: msgspec.inspect.Type) -> set[str]:
+    """The keys of the struct that a section holds, by itself, optionally or by name."""
+    match kind:
+        case msgspec.inspect.StructType(fields=fields):
+            return {field.encode_name for field in fields}
+        case msgspec.inspect.DictType(value_type=inner):
+            return keys_of(inner)
+        case msgspec.inspect.UnionType(types=types):
+            return set().union(*map(keys_of, types))
+    return set()
+
+
+def test_the_page_of_city_toml_lists_every_key_and_no_other() -> None:
+    settings = msgspec.inspect.type_info(Settings)
+    assert isinstance(settings, msgspec.inspect.StructType)
+    there = {field.encode_name: keys_of(field.type) for field in settings.fields}
+    assert told_keys(DOCS / "reference" / "city-toml.md") == there
