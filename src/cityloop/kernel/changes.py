@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Literal
 
 import numpy as np
@@ -50,23 +51,29 @@ def read_frames(changes: Iterable[Change]) -> tuple[list[Frame], list[Change]]:
     """Split ``changes`` into frames and the remainder that no frame can hold.
 
     One frame per (type, run, time). A key written twice, an attribute of mixed types, deletes,
-    datasets and extras go to the remainder. ``write_changes`` restores the same multiset.
+    datasets and extras go to the remainder, and so does all that follows for the same entity and
+    attribute. ``write_changes`` restores the same changes; those of one entity, attribute, run and
+    time keep their order.
     """
     groups: dict[tuple[str, str, CityTime], _Cells] = defaultdict(dict)
     kinds: dict[tuple[str, str, CityTime, str], type] = {}
     rest: list[Change] = []
+    spilled: set[tuple[str, str]] = set()
     for change in changes:
         key = (change.type, change.run, change.observed_at)
-        cells = groups[key].setdefault(change.attribute, {}) if _dense(change) else None
-        if cells is None or change.entity in cells:
+        name = (change.entity, change.attribute)
+        cells = groups[key].setdefault(change.attribute, {})
+        kind = type(change.value)
+        if (
+            name in spilled
+            or not _dense(change)
+            or change.entity in cells
+            or (kind is not NoneType and kinds.setdefault((*key, change.attribute), kind) != kind)
+        ):
+            spilled.add(name)
             rest.append(change)
-            continue
-        if change.value is not None:
-            kind = kinds.setdefault((*key, change.attribute), type(change.value))
-            if kind is not type(change.value):
-                rest.append(change)
-                continue
-        cells[change.entity] = change.value
+        else:
+            cells[change.entity] = change.value
     return [
         _frame(*key, cells, kinds) for key, cells in groups.items() if any(cells.values())
     ], rest

@@ -34,7 +34,9 @@ class EntityIds:
     @cached_property
     def digest(self) -> bytes:
         """16 bytes that name this sequence of ids."""
-        return hashlib.blake2b("\x00".join(self.names).encode(), digest_size=16).digest()
+        # Lengths make it unambiguous: an id may hold any character.
+        text = "".join(f"{len(name)}:{name}" for name in self.names)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -42,7 +42,8 @@ class Table:
 
     def fold(self, frame: Frame) -> "Table":
         """This table after ``frame``; rows it does not know are left out, older ones keep."""
-        if frame.ids.names == self.ids.names:
+        late = len(self.ids) and frame.observed_at < self.observed_at.max()
+        if frame.ids.names == self.ids.names and not late:
             whole = all(frame.columns[a].absent is None for a in self.columns if a in frame.columns)
             if whole and all(name in frame.columns for name in self.columns):
                 return self._swap(frame)
@@ -51,7 +52,7 @@ class Table:
     def _swap(self, frame: Frame) -> "Table":
         columns = {name: _floats(frame, name) for name in self.columns}
         times = np.full(len(self.ids), frame.observed_at, dtype=np.int64)
-        return Table(self.ids, columns, np.maximum(times, self.observed_at))
+        return Table(self.ids, columns, times)
 
     def _scatter(self, frame: Frame) -> "Table":
         rows = np.array([self.ids.index.get(name, -1) for name in frame.ids], dtype=np.int64)

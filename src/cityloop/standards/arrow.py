@@ -1,0 +1,331 @@
+"""A batch as bytes: Arrow record batches behind one small header; for the log and for sockets.
+
+Layout, little-endian, version 1::
+
+    "CLB" | version u8 | CRC-32 u32 of all that follows | header length u32 | header | 0-pad to 8
+    one encapsulated Arrow IPC record batch per frame (its schema follows from the header)
+
+The header is msgpack: source, run, sequence, one part per frame (type, run, time, digest of the
+entity ids, rows, columns, length) and the remainder changes. Entity ids are not repeated: a frame
+names its ``EntityIds`` by digest, and whoever keeps or sends batches keeps or sends each list once
+(``ids_of``, ``write_ids``, ``read_ids``). A column's nulls are Arrow validity; its absent rows are
+a boolean column after it. What lies under a null or absent row is written as zero, so equal
+batches give equal bytes.
+"""
+
+import struct
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cityloop.kernel.changes import Change, Operation
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.errors import InputError
+from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
+from cityloop.kernel.ports import Batch
+
+VERSION = 1
+"""Of the layout; a reader upcasts older ones and refuses newer ones."""
+
+_MAGIC = b"CLB"
+_PRELUDE = struct.Struct("<3sBII")
+_CHECKED_FROM = 8
+
+_ARROW: dict[str, pa.DataType] = {
+    "?": pa.bool_(),
+    "b": pa.int8(),
+    "h": pa.int16(),
+    "i": pa.int32(),
+    "l": pa.int64(),
+    "q": pa.int64(),
+    "B": pa.uint8(),
+    "H": pa.uint16(),
+    "I": pa.uint32(),
+    "L": pa.uint64(),
+    "Q": pa.uint64(),
+    "f": pa.float32(),
+    "d": pa.float64(),
+    "O": pa.string(),
+}
+"""NumPy's letter of a column's dtype → the Arrow type it is written as."""
+_NUMPY = {letter: np.dtype(letter) for letter in _ARROW}
+
+
+class ColumnKind(NamedTuple):
+    """How one column is written: its attribute, NumPy's dtype letter, whether rows are absent."""
+
+    attribute: str
+    letter: str
+    absent: bool
+
+
+class _Part(msgspec.Struct, array_like=True, frozen=True):
+    type: str
+    run: str
+    at: int
+    ids: bytes
+    rows: int
+    columns: tuple[ColumnKind, ...]
+    length: int
+
+
+class _Change(msgspec.Struct, array_like=True, frozen=True):
+    type: str
+    entity: str
+    attribute: str
+    run: str
+    at: int
+    value: Any
+    operation: Operation
+    dataset_id: str
+    extras: dict[str, Any]
+
+
+class _Header(msgspec.Struct, array_like=True, frozen=True):
+    source: str
+    run: str
+    sequence: int
+    parts: tuple[_Part, ...]
+    changes: tuple[_Change, ...]
+
+
+_write_header = msgspec.msgpack.Encoder().encode
+_read_header = msgspec.msgpack.Decoder(_Header).decode
+_read_names = msgspec.msgpack.Decoder(list[str]).decode
+
+
+def ids_of(batch: Batch) -> dict[bytes, EntityIds]:
+    """The id lists that the bytes of ``batch`` refer to, by digest."""
+    return {part.ids.digest: part.ids for part in batch.frames}
+
+
+def write_ids(ids: EntityIds) -> bytes:
+    """One list of entity ids as bytes."""
+    return msgspec.msgpack.encode(ids.names)
+
+
+def read_ids(body: bytes) -> EntityIds:
+    """The list that ``write_ids`` wrote; raises InputError when it is none, or repeats an id."""
+    try:
+        return EntityIds(_read_names(body))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InputError(f"not a list of entity ids: {error}") from error
+
+
+def write_batch(batch: Batch) -> bytes:
+    """``batch`` without loss as bytes.
+
+    Raises ValueError for a column whose dtype has no Arrow counterpart here, and OverflowError for
+    an integer beyond 64 bits in a remainder change.
+    """
+    bodies, parts = [], []
+    for frame in batch.frames:
+        columns, body = write_frame(frame)
+        bodies.append(body)
+        parts.append(
+            _Part(
+                frame.type,
+                frame.run,
+                frame.observed_at,
+                frame.ids.digest,
+                len(frame.ids),
+                columns,
+                len(body),
+            )
+        )
+    header = _write_header(
+        _Header(
+            batch.source,
+            batch.run,
+            batch.sequence,
+            tuple(parts),
+            tuple(_write_change(change) for change in batch.changes),
+        )
+    )
+    rest = b"".join((header, bytes(-(_PRELUDE.size + len(header)) % 8), *bodies))
+    size = struct.pack("<I", len(header))
+    checksum = zlib.crc32(rest, zlib.crc32(size))
+    return b"".join((_MAGIC, bytes((VERSION,)), struct.pack("<I", checksum), size, rest))
+
+
+def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
+    """The batch that ``write_batch`` wrote; ``ids`` finds the entity ids by digest.
+
+    Columns are read-only views into ``body``. Raises InputError, saying what and where, for bytes
+    that are cut, garbled, of a newer version, or that name entity ids which ``ids`` lacks.
+    """
+    header, start = _open(body)
+    frames = []
+    for number, part in enumerate(header.parts):
+        known = ids.get(part.ids)
+        if known is None or len(known) != part.rows:
+            raise InputError(f"frame {number} ({part.type}) names unknown ids {part.ids.hex()}")
+        end = start + part.length
+        try:
+            columns = _read_columns(part, pa.py_buffer(body)[start:end])
+        except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+            raise InputError(f"frame {number} ({part.type}) cannot be read: {error}") from error
+        frames.append(Frame(part.type, part.run, CityTime(part.at), known, columns))
+        start = end
+    changes = tuple(_read_change(change) for change in header.changes)
+    return Batch(header.source, header.run, header.sequence, tuple(frames), changes)
+
+
+def ids_named(body: bytes) -> frozenset[bytes]:
+    """Digests of the entity ids that a batch's bytes refer to; raises as ``read_batch``."""
+    return frozenset(part.ids for part in _open(body)[0].parts)
+
+
+def _open(body: bytes) -> tuple[_Header, int]:
+    """The header and where the first frame starts."""
+    if len(body) < _PRELUDE.size:
+        raise InputError(f"a batch is cut after {len(body)} bytes")
+    magic, version, checksum, length = _PRELUDE.unpack_from(body)
+    if magic != _MAGIC:
+        raise InputError(f"not a batch: it starts with {magic!r}, not {_MAGIC!r}")
+    if version != VERSION:
+        raise InputError(f"batch layout {version} is newer than {VERSION}; update cityloop")
+    if zlib.crc32(memoryview(body)[_CHECKED_FROM:]) != checksum:
+        raise InputError(f"a batch of {len(body)} bytes is cut or garbled: checksum differs")
+    end = _PRELUDE.size + length
+    try:
+        header = _read_header(memoryview(body)[_PRELUDE.size : end])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InputError(f"a batch's header cannot be read: {error}") from error
+    return header, end + -end % 8
+
+
+def write_frame(frame: Frame) -> tuple[tuple[ColumnKind, ...], pa.Buffer]:
+    """The kinds of a frame's columns, and the columns as one Arrow IPC record batch."""
+    arrays: list[pa.Array[Any]] = []
+    kinds = []
+    for attribute, column in frame.columns.items():
+        letter = column.values.dtype.char
+        arrays.append(write_column(f"{frame.type}.{attribute}", column))
+        absent = column.absent is not None and bool(column.absent.any())
+        if column.absent is not None and absent:
+            arrays.append(write_column(f"{attribute}?absent", Column(column.absent)))
+        kinds.append(ColumnKind(attribute, letter, absent))
+    columns = tuple(kinds)
+    if not arrays:
+        return columns, pa.py_buffer(b"")
+    return columns, pa.RecordBatch.from_arrays(arrays, schema=schema_of(columns)).serialize()
+
+
+@lru_cache(maxsize=4096)
+def schema_of(columns: tuple[ColumnKind, ...]) -> pa.Schema:
+    """The Arrow schema of a record batch with these columns; absent rows as ``<name>?absent``."""
+    fields = []
+    for kind in columns:
+        fields.append(pa.field(kind.attribute, _ARROW[kind.letter]))
+        if kind.absent:
+            fields.append(pa.field(f"{kind.attribute}?absent", pa.bool_()))
+    return pa.schema(fields)
+
+
+def write_column(name: str, column: Column) -> "pa.Array[Any]":
+    """One column as an Arrow array: null rows invalid, and zero under null and absent rows.
+
+    Raises ValueError, with ``name``, for a dtype that has no Arrow counterpart here.
+    """
+    values, letter = column.values, column.values.dtype.char
+    if letter not in _ARROW or not values.dtype.isnative:
+        raise ValueError(f"{name} has dtype {values.dtype}; use one of {', '.join(_ARROW)}")
+    valid = None
+    if column.null is not None and column.null.any():
+        valid = ~column.null
+    if valid is not None or column.absent is not None:
+        values = _blanked(column)
+    if letter == "O":
+        return pa.array(values, pa.string(), mask=None if valid is None else ~valid)
+    if letter == "?":
+        values = np.packbits(values.view(np.uint8), bitorder="little")
+    bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little").data)
+    data = pa.py_buffer(np.ascontiguousarray(values).data)
+    return pa.Array.from_buffers(_ARROW[letter], len(column.values), [bits, data])
+
+
+def _blanked(column: Column) -> Array:
+    hidden = np.zeros(len(column.values), np.bool_)
+    for mask in (column.null, column.absent):
+        if mask is not None:
+            hidden |= mask
+    blank: Any = "" if column.values.dtype.char == "O" else column.values.dtype.type(0)
+    return np.where(hidden, blank, column.values)
+
+
+def _read_columns(part: _Part, body: pa.Buffer) -> dict[str, Column]:
+    if not part.columns:
+        return {}
+    record = pa.ipc.read_record_batch(body, schema_of(part.columns))
+    if record.num_rows != part.rows:
+        raise ValueError(f"it has {record.num_rows} rows, not {part.rows}")
+    columns, at = {}, 0
+    for kind in part.columns:
+        values, null = read_column(record.column(at), kind.letter)
+        at += 1
+        absent = None
+        if kind.absent:
+            absent = read_column(record.column(at), "?")[0].view(np.bool_)
+            at += 1
+        columns[kind.attribute] = Column(values, absent, null)
+    return columns
+
+
+def read_column(array: "pa.Array[Any]", letter: str) -> tuple[Array, Bools | None]:
+    """Values and null mask of an Arrow array of ``letter``'s type without offset."""
+    rows = len(array)
+    if letter == "O":
+        array.validate(full=True)
+        null = np.asarray(array.is_null()) if array.null_count else None
+        return np.array([text or "" for text in array.to_pylist()], dtype=object), null
+    valid, data = array.buffers()
+    null = None
+    if array.null_count:
+        null = ~_bools(valid, rows)
+    if data is None or rows == 0:
+        return np.zeros(rows, _NUMPY[letter]), null
+    if letter == "?":
+        return _bools(data, rows), null
+    return np.frombuffer(memoryview(data), _NUMPY[letter], rows), null
+
+
+def _bools(bits: pa.Buffer | None, rows: int) -> Bools:
+    if bits is None:
+        raise ValueError("a bitmap is missing")
+    packed: npt.NDArray[np.uint8] = np.frombuffer(memoryview(bits), np.uint8)
+    return np.unpackbits(packed, count=rows, bitorder="little").view(np.bool_)
+
+
+def _write_change(change: Change) -> _Change:
+    return _Change(
+        change.type,
+        change.entity,
+        change.attribute,
+        change.run,
+        change.observed_at,
+        change.value,
+        change.operation,
+        change.dataset_id,
+        dict(change.extras),
+    )
+
+
+def _read_change(change: _Change) -> Change:
+    return Change(
+        change.type,
+        change.entity,
+        change.attribute,
+        change.run,
+        CityTime(change.at),
+        change.value,
+        change.operation,
+        change.dataset_id,
+        change.extras,
+    )
