@@ -1,0 +1,1 @@
+"""Twins: simulators behind the same sources and cabinets as the real city."""

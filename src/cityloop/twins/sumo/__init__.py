@@ -1,0 +1,1 @@
+"""The SUMO twin: networks, demand, programs and the simulation itself."""
