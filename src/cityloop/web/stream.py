@@ -1,0 +1,140 @@
+"""Server-sent events: each client pulls from the city at its own pace, so none has a queue.
+
+A slow client blocks only its own coroutine: when its socket takes bytes again it gets the newest
+state, and the decisions since the last one it has. What the city no longer holds by then is not
+lost silently: the client gets a ``gap`` event and asks ``/api/decisions`` again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from cityloop.city.surface import DecisionRow
+from cityloop.web.port import CityReadings
+
+MIN_INTERVAL_S = 0.2
+KEEP_ALIVE_S = 15.0
+MAX_DECISIONS = 200
+STUCK_S = 60.0
+
+_encode = msgspec.json.encode
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Decisions with ``first <= number <= last`` were missed on this stream."""
+
+    first: int
+    last: int
+
+
+def event(name: str, data: bytes, id_: int | None = None) -> bytes:
+    """One event of the WHATWG event stream format; ``data`` holds no line break."""
+    head = f"id: {id_}\n" if id_ is not None else ""
+    return f"{head}event: {name}\ndata: ".encode() + data + b"\n\n"
+
+
+def decision_events(city: CityReadings, after: int) -> tuple[bytes, int]:
+    """The events that bring a client from decision ``after`` to now, and the newest number."""
+    rows = city.decisions(MAX_DECISIONS, after=after)
+    if not rows:
+        return b"", after
+    newest, oldest = rows[0].number, rows[-1].number
+    out = b""
+    if oldest > after + 1:
+        out = event("gap", _encode(Gap(after + 1, oldest - 1)))
+    return out + event("decisions", _encode(rows), newest), newest
+
+
+def start_number(city: CityReadings, last_event_id: str) -> int:
+    """Where a client's reading of decisions begins.
+
+    A client that resumes goes on after the number it names, unless the city never gave that one;
+    a new client begins at now, for it asks ``/api/decisions`` for the past.
+    """
+    newest: list[DecisionRow] = city.decisions(1)
+    now = newest[0].number if newest else 0
+    named = int(last_event_id) if last_event_id.isdecimal() else now
+    return min(named, now)
+
+
+class EventStream:
+    """ASGI response that tells one client of the city until it leaves or ``closing`` is set.
+
+    Events: ``state`` (LiveState, at most one per 0.2 s, the newest wins), ``decisions`` (rows,
+    newest first, id = highest number), ``gap``; a comment every 15 s keeps proxies from hanging up.
+    A client that takes no byte for 60 s is hung up on.
+    """
+
+    def __init__(
+        self, city: CityReadings, states: "SharedStates", closing: asyncio.Event, after: int
+    ) -> None:
+        self._city = city
+        self._states = states
+        self._closing = closing
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the client leaves, gets stuck, or the server closes."""
+        ends = [
+            asyncio.create_task(work)
+            for work in (self._tell(send), _gone(receive), self._closing.wait())
+        ]
+        done, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _tell(self, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            async for part in self._parts():
+                async with asyncio.timeout(STUCK_S):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+        except TimeoutError:
+            return
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        yield b"retry: 1000\n\n"
+        seq, after = 0, self._after
+        while True:
+            seq, state = self._states.newest()
+            decisions, after = decision_events(self._city, after)
+            yield state + decisions
+            await asyncio.sleep(MIN_INTERVAL_S)
+            while not await self._changed(seq):
+                yield b": still here\n\n"
+
+    async def _changed(self, seq: int) -> bool:
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_S):
+                await self._city.changes(seq)
+        except TimeoutError:
+            return False
+        return True
+
+
+class SharedStates:
+    """The newest state as an event, encoded once for all clients."""
+
+    def __init__(self, city: CityReadings) -> None:
+        self._city = city
+        self._seq = -1
+        self._event = b""
+
+    def newest(self) -> tuple[int, bytes]:
+        """(seq, event)."""
+        state = self._city.state()
+        if state.seq != self._seq:
+            self._seq, self._event = state.seq, event("state", _encode(state))
+        return self._seq, self._event
+
+
+async def _gone(receive: Receive) -> None:
+    message: Message = {"type": "http.request"}
+    while message["type"] != "http.disconnect":
+        message = await receive()
