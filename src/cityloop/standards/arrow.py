@@ -15,7 +15,7 @@ batches give equal bytes.
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -154,16 +154,16 @@ def write_batch(batch: Batch) -> bytes:
     return b"".join((_MAGIC, bytes((VERSION,)), struct.pack("<I", checksum), size, rest))
 
 
-def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
-    """The batch that ``write_batch`` wrote; ``ids`` finds the entity ids by digest.
+def read_batch(body: bytes, ids: Callable[[bytes], EntityIds | None]) -> Batch:
+    """The batch that ``write_batch`` wrote; ``ids`` finds entity ids by digest (a dict's ``get``).
 
     Columns are read-only views into ``body``. Raises InputError, saying what and where, for bytes
-    that are cut, garbled, of a newer version, or that name entity ids which ``ids`` lacks.
+    that are cut, garbled, of a newer version, or that name entity ids which ``ids`` cannot find.
     """
     header, start = _open(body)
     frames = []
     for number, part in enumerate(header.parts):
-        known = ids.get(part.ids)
+        known = ids(part.ids)
         if known is None or len(known) != part.rows:
             raise InputError(f"frame {number} ({part.type}) names unknown ids {part.ids.hex()}")
         end = start + part.length
@@ -175,11 +175,6 @@ def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
         start = end
     changes = tuple(_read_change(change) for change in header.changes)
     return Batch(header.source, header.run, header.sequence, tuple(frames), changes)
-
-
-def ids_named(body: bytes) -> frozenset[bytes]:
-    """Digests of the entity ids that a batch's bytes refer to; raises as ``read_batch``."""
-    return frozenset(part.ids for part in _open(body)[0].parts)
 
 
 def _open(body: bytes) -> tuple[_Header, int]:

@@ -1,0 +1,190 @@
+"""The log of a tenant: one SQLite file, one row per batch, one fsync per append (design law 1).
+
+``log.db`` is in WAL mode with ``synchronous=FULL``. Positions rise by one. Older batches move to
+segments (``compaction``); reading does not show where a batch lies.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import apsw
+
+from cityloop.interconnection.sqlite import (
+    number,
+    open_database,
+    rows,
+    snapshot,
+    sqlite_errors,
+    transaction,
+)
+from cityloop.kernel.clock import Clock, WallTime
+from cityloop.kernel.errors import CorruptError, InputError
+from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.ports import Batch, Commit, Position
+from cityloop.standards.arrow import VERSION, ids_of, read_batch, read_ids, write_batch, write_ids
+
+LAYOUT = 1
+
+_SCHEMA = """
+CREATE TABLE batches(
+    position INTEGER PRIMARY KEY, committed_at INTEGER NOT NULL, source TEXT NOT NULL,
+    run TEXT NOT NULL, sequence INTEGER NOT NULL, schema INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX batches_once ON batches(source, run, sequence);
+CREATE TABLE id_lists(digest BLOB PRIMARY KEY, names BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE segments(
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, folder TEXT NOT NULL
+) STRICT;
+CREATE TABLE sequences(
+    source TEXT, run TEXT, first INTEGER, last INTEGER, PRIMARY KEY (source, run, first)
+) STRICT, WITHOUT ROWID;
+"""
+"""``sequences`` holds, as ranges, what is in segments: those batches stay known as committed."""
+
+_LAST = "SELECT max(coalesce((SELECT max(position) FROM batches), 0), \
+coalesce((SELECT max(last) FROM segments), 0))"
+_INSERT = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_IN_SEGMENT = "SELECT 1 FROM sequences WHERE source = ? AND run = ? AND first <= ? AND last >= ?"
+_SEQUENCE = "SELECT max(coalesce((SELECT max(sequence) FROM batches \
+WHERE source = ?1 AND run = ?2), 0), coalesce((SELECT max(last) FROM sequences \
+WHERE source = ?1 AND run = ?2), 0))"
+_PAGE = "SELECT position, committed_at, schema, body FROM batches \
+WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+_PAGE_ROWS = 256
+_IDS = "SELECT names FROM id_lists WHERE digest = ?"
+_LISTS_KEPT = 10_000
+_FOREVER = Position(2**63 - 1)
+
+
+class SqliteLog:
+    """``kernel.ports.Log`` in ``folder``; one process appends, any number read meanwhile.
+
+    Safe from several threads. ``clock`` stamps commits. Raises OSError when the disk fails,
+    BusyError when another process holds the lock for 10 s, CorruptError when stored bytes fail
+    their check.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, *, readonly: bool = False) -> None:
+        self.folder = folder
+        self.path = folder / "log.db"
+        self._clock = clock
+        self._readonly = readonly
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._readers: list[apsw.Connection] = []
+        self._stored: set[bytes] = set()
+        self._lists: dict[bytes, EntityIds] = {}
+        self._writer = None if readonly else self._open(readonly=False)
+        if not readonly:
+            _sync_folder(folder)
+
+    def _open(self, *, readonly: bool) -> apsw.Connection:
+        return open_database(
+            self.path, _SCHEMA, version=LAYOUT, synchronous="FULL", readonly=readonly
+        )
+
+    def _reader(self) -> apsw.Connection:
+        """This thread's connection for reading."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._open(readonly=True)
+            with self._lock:
+                self._readers.append(self._local.connection)
+        connection: apsw.Connection = self._local.connection
+        return connection
+
+    def append(self, batches: Sequence[Batch]) -> Position:
+        """Commit in order with one fsync; a batch that was committed before is passed over.
+
+        Returns a position that covers them all. Raises OSError when the disk is full or fails:
+        nothing of the call is committed then, and it may be tried again.
+        """
+        if self._writer is None:
+            raise PermissionError(f"{self.path} is open for reading only")
+        bodies = [write_batch(batch) for batch in batches]
+        lists = {digest: ids for batch in batches for digest, ids in ids_of(batch).items()}
+        fresh = {digest: ids for digest, ids in lists.items() if digest not in self._stored}
+        now = self._clock()
+        with self._lock, sqlite_errors(self.path), transaction(self._writer) as connection:
+            for digest, ids in fresh.items():
+                connection.execute(
+                    "INSERT OR IGNORE INTO id_lists VALUES (?, ?)", (digest, write_ids(ids))
+                )
+            last = number(connection, _LAST)
+            for batch, body in zip(batches, bodies, strict=True):
+                last += _insert(connection, last + 1, now, batch, body)
+        self._stored.update(fresh)
+        return Position(last)
+
+    def read(self, after: Position, until: Position | None = None) -> Iterator[Commit]:
+        """Commits with ``after < position <= until``, in order; those there when it gets to them.
+
+        Holds no lock between commits: a slow reader delays nobody.
+        """
+        end = _FOREVER if until is None else until
+        while after < end:
+            with sqlite_errors(self.path), snapshot(self._reader()) as connection:
+                page = rows(connection, _PAGE, (after, end, _PAGE_ROWS))
+            if not page:
+                return
+            for position, committed_at, schema, body in page:
+                batch = self._read(position, schema, body)
+                yield Commit(Position(position), WallTime(committed_at), batch)
+                after = Position(position)
+
+    def _read(self, position: int, schema: int, body: bytes) -> Batch:
+        if schema > VERSION:
+            raise CorruptError(f"{self.path} position {position}: layout {schema} > {VERSION}")
+        try:
+            return read_batch(body, self._ids)
+        except InputError as error:
+            raise CorruptError(f"{self.path} position {position}: {error}") from error
+
+    def _ids(self, digest: bytes) -> EntityIds | None:
+        """The ids that a frame names by digest; the same object each time, as a rule."""
+        if digest not in self._lists:
+            found = rows(self._reader(), _IDS, (digest,))
+            if not found:
+                return None
+            if len(self._lists) >= _LISTS_KEPT:
+                self._lists.clear()
+            self._lists[digest] = read_ids(found[0][0])
+        return self._lists[digest]
+
+    def last(self) -> Position:
+        """The newest committed position; 0 when nothing was ever committed."""
+        with sqlite_errors(self.path):
+            return Position(number(self._reader(), _LAST))
+
+    def sequence(self, source: str, run: str) -> int:
+        """The highest committed sequence of a source in a run; 0 when there is none."""
+        with sqlite_errors(self.path):
+            return number(self._reader(), _SEQUENCE, (source, run))
+
+    def close(self) -> None:
+        """Let go of the file; nothing is lost without it."""
+        with self._lock:
+            for connection in (*self._readers, *([self._writer] if self._writer else [])):
+                connection.close()
+            self._readers.clear()
+
+
+def _insert(
+    connection: apsw.Connection, position: int, now: WallTime, batch: Batch, body: bytes
+) -> int:
+    """How many rows were added: none when the batch was committed before."""
+    key = (batch.source, batch.run, batch.sequence)
+    if connection.execute(_IN_SEGMENT, (*key, batch.sequence)).fetchone():
+        return 0
+    connection.execute(_INSERT, (position, now, *key, VERSION, body))
+    return connection.changes()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` survive a power cut; SQLite does so only for its journals."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,157 @@
+"""Group commit: whatever queued during the last fsync goes into the next (design law 3)."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import structlog
+
+from cityloop.kernel.clock import Clock, WallTime
+from cityloop.kernel.errors import BusyError
+from cityloop.kernel.ports import Batch, Log, Position
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WriterState:
+    """How a writer is doing. ``depth``: batches waiting; ``age_s``: how long the oldest has waited;
+    ``failing``: why nothing is acknowledged at present, else empty."""
+
+    depth: int
+    age_s: float
+    failing: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    batch: Batch
+    rows: int
+    since: WallTime
+    done: "Future[Position]"
+
+
+class LogWriter:
+    """A thread that appends to ``log`` what is submitted, in order, several batches to one fsync.
+
+    It never waits when something is queued, and takes at most ``max_rows`` rows at once (one batch
+    at least). While the disk fails it acknowledges nothing, keeps what it has, says so once and
+    tries again every ``retry_s``; the queue holds ``max_waiting`` batches, more are refused.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        *,
+        max_waiting: int = 1024,
+        max_rows: int = 1000,
+        retry_s: float = 1.0,
+    ) -> None:
+        self._append = log.append
+        self._clock = clock
+        self._max_waiting = max_waiting
+        self._max_rows = max_rows
+        self._retry_s = retry_s
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._failing = ""
+        # So many groups of one: some batch of a group could not be written.
+        self._singly = 0
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> "Future[Position]":
+        """Queue ``batch``; the future gives a position that covers it once it is durable.
+
+        Its callbacks run in the writer's thread. A batch that cannot be written at all (a column
+        of a foreign dtype) gives its future the error and holds nobody up. Raises BusyError when
+        the queue is full or the writer closed.
+        """
+        rows = sum(len(frame) for frame in batch.frames) + len(batch.changes)
+        waiting = _Waiting(batch, rows, self._clock(), Future())
+        with self._changed:
+            if self._closing:
+                raise BusyError("the log writer is closed; start the city again")
+            if len(self._waiting) >= self._max_waiting:
+                why = self._failing or "it is slower than its sources"
+                raise BusyError(f"the log has {self._max_waiting} batches waiting: {why}")
+            self._waiting.append(waiting)
+            self._changed.notify()
+        return waiting.done
+
+    def state(self) -> WriterState:
+        """How the writer is doing now."""
+        with self._changed:
+            age_ms = self._clock() - self._waiting[0].since if self._waiting else 0
+            return WriterState(len(self._waiting), age_ms / 1000, self._failing)
+
+    def close(self) -> None:
+        """Write what is queued, then end; while the disk fails, try once and give the rest up."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while group := self._next_group():
+                if not self._write(group):
+                    return
+        finally:
+            with self._changed:
+                self._closing = True
+            lost = BusyError(f"not committed: {self._failing or 'the log writer broke down'}")
+            self._settle(len(self._waiting), lambda done: done.set_exception(lost))
+
+    def _next_group(self) -> list[_Waiting]:
+        """What to append next, still queued; waits for it. Empty when closed and done."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            group: list[_Waiting] = []
+            rows = 0
+            for waiting in self._waiting:
+                rows += waiting.rows
+                if group and (rows > self._max_rows or self._singly):
+                    break
+                group.append(waiting)
+            self._singly = max(0, self._singly - 1)
+            return group
+
+    def _write(self, group: list[_Waiting]) -> bool:
+        """Append ``group`` or find out why not; False when the writer is to end."""
+        try:
+            position = self._append([waiting.batch for waiting in group])
+        except (OSError, BusyError) as error:
+            return self._pause(error)
+        except (ValueError, OverflowError) as error:
+            if len(group) > 1:
+                self._singly = len(group)
+                return True
+            unwritable = error
+            _log.error("batch_unwritable", source=group[0].batch.source, error=str(error))
+            self._settle(1, lambda done: done.set_exception(unwritable))
+            return True
+        if self._failing:
+            self._failing = ""
+            _log.info("log_writable_again")
+        self._settle(len(group), lambda done: done.set_result(position))
+        return True
+
+    def _settle(self, count: int, settle: Callable[["Future[Position]"], object]) -> None:
+        with self._changed:
+            gone = [self._waiting.popleft() for _ in range(count)]
+        for waiting in gone:
+            settle(waiting.done)
+
+    def _pause(self, error: Exception) -> bool:
+        """Say that nothing is acknowledged, and wait; False when the writer is to end instead."""
+        with self._changed:
+            if not self._failing:
+                _log.error("log_not_writable", error=str(error), retry_s=self._retry_s)
+            self._failing = str(error)
+            return not self._changed.wait_for(lambda: self._closing, self._retry_s)
