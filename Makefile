@@ -19,11 +19,14 @@ bin := .venv/bin
 # root nor the system's pip is touched.
 own_uv := $(shell uv --version >/dev/null 2>&1 || echo .tools/uv/bin/uv)
 uv := $(or $(own_uv),uv)
-# Likewise Node: Vite wants 20 or newer.
-own_node := $(shell node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' \
-	>/dev/null 2>&1 && npm --version >/dev/null 2>&1 || echo .tools/node/bin/node)
+# Likewise Node, of the versions that Vite 8 runs on.
+node_fits := const [a, b] = process.versions.node.split(".").map(Number); \
+	process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)
+own_node := $(shell node -e '$(node_fits)' >/dev/null 2>&1 && npm --version >/dev/null 2>&1 \
+	|| echo .tools/node/bin/node)
 npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 
+page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: help run test test-all check docs bench lock clean setup chromium
@@ -53,7 +56,7 @@ docs: .venv/.done ## the manual, into site/
 bench: setup ## every benchmark, into benchmarks/results/
 	@for script in benchmarks/[!_]*.py; do echo "$$script"; $(bin)/python "$$script"; done
 
-setup: .venv/.done .tools/frontend.done
+setup: .venv/.done $(page) ## what the others need
 
 # Names, versions and hashes, and no host: installs from whatever index the machine is set up with.
 # (uv.lock would write the address of every wheel into the repository.)
@@ -65,7 +68,7 @@ lock: $(own_uv) ## renew requirements.lock and requirements-node.lock
 	@$(compile) --group node -o requirements-node.lock
 
 clean: ## everything made by make
-	@rm -rf .venv .tools site dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .tools site dist $(dir $(page)) frontend/node_modules .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache .cache
 
 .venv/.done: requirements.lock pyproject.toml | $(own_uv)
@@ -86,7 +89,7 @@ clean: ## everything made by make
 		"(Debian: apt-get install python3-venv)." >&2; exit 1; }
 
 .tools/node/bin/node: requirements-node.lock | $(own_uv)
-	@echo "Setting up Node (this machine has none of version 20 or newer) …"
+	@echo "Setting up Node (this machine has none that the front end builds with) …"
 	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/node
 	@$(uv) pip sync -q --python .tools/node/bin/python --require-hashes requirements-node.lock
 	@touch $@
@@ -96,9 +99,8 @@ frontend/node_modules/.done: frontend/package-lock.json | $(own_node)
 	@$(npm) ci --silent --no-audit --no-fund
 	@touch $@
 
-.tools/frontend.done: frontend/node_modules/.done $(frontend_sources)
-	@$(npm) run --silent build
-	@mkdir -p $(@D) && touch $@
+$(page): frontend/node_modules/.done $(frontend_sources)
+	@$(npm) run --silent build -- --logLevel warn
 
 # For the browser tests; where it cannot be installed they skip and say so.
 chromium:

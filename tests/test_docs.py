@@ -4,14 +4,20 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec.inspect
 import pytest
+from starlette.routing import Route
 
 from cityloop.city.config import Settings
+from cityloop.city.surface import Summary
+from cityloop.web.app import create_app
+from cityloop.web.port import CityPort
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+HTTP = DOCS / "reference" / "http.md"
 PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
 
@@ -66,3 +72,23 @@ def test_the_page_of_city_toml_lists_every_key_and_no_other() -> None:
     assert isinstance(settings, msgspec.inspect.StructType)
     there = {field.encode_name: keys_of(field.type) for field in settings.fields}
     assert told_keys(DOCS / "reference" / "city-toml.md") == there
+
+
+def test_the_page_of_http_lists_every_address_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    app = create_app(cast(CityPort, None), assets=tmp_path)
+    there = [
+        f"{method} {route.path.replace(':path', '')}"
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    ]
+    told = re.findall(r"^\| `((?:GET|POST) /\S*)`", HTTP.read_text(), re.MULTILINE)
+    assert sorted(told) == sorted(there)
+
+
+def test_the_page_of_http_explains_every_field_of_the_summary() -> None:
+    part = HTTP.read_text().split("## The summary")[1].split("## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+    told = re.findall(r"`(\w+)`", " ".join(rows))
+    assert told == [field.name for field in msgspec.structs.fields(Summary)]
