@@ -1,0 +1,1 @@
+"""What keeps people safe whatever a loop asks for: envelope, cabinet, guard, leases."""

@@ -1,0 +1,399 @@
+"""The field end of signals: one cabinet per junction, stepped together once a second of city time.
+
+A cabinet has a local plan, limits and a watchdog, and the last word. Per junction:
+GREEN(phase) → YELLOW → ALL_RED → GREEN(next); FLASH is entered through yellow and all-red and left
+through all-red. A clearance once begun is neither cut short nor redirected. Whoever is in charge,
+minimum greens are kept, a called crossing is not passed over, and maximum red sends for a phase in
+time; an operator's hold is exempt from the last two only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.kernel.clock import CityTime, seconds
+from cityloop.kernel.frame import Array, Bools, EntityIds
+from cityloop.kernel.loop import Orders, Priority
+from cityloop.safety.envelope import (
+    FLASH,
+    Calls,
+    Limits,
+    Refusal,
+    Stage,
+    check_bank,
+    due,
+    refusals,
+)
+from cityloop.safety.holders import LOCAL, OPERATOR, Holders
+from cityloop.safety.lamps import Lamps
+from cityloop.safety.timing import FAR, Floats, Ints, Timing
+from cityloop.standards.signals import SignalBank
+
+SECOND = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalSensing:
+    """What a cabinet's own detectors tell now; a part that is absent or absurd is no help, no more.
+
+    ``box_blocked``: (J,), vehicles stand inside the junction. ``waiting``: (J, L), vehicles at the
+    line. ``discharged``: (J, L), vehicles that passed in the last second. ``blocked_ahead``:
+    (J, L), no room downstream. ``calls``: (J, L), a pedestrian asks. A positive number means yes; a
+    number that is none (NaN) is read as whatever makes the cabinet do nothing.
+    """
+
+    box_blocked: Array | None = None
+    waiting: Array | None = None
+    discharged: Array | None = None
+    blocked_ahead: Array | None = None
+    calls: Array | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CabinetReport:
+    """What the cabinets report of one second; rows as in ``SignalBank.ids``, arrays of shape (J,).
+
+    ``phase``: what is green, or in clearance what is coming; -2 flash. ``since``: ms of city time
+    the stage began. ``in_charge``: 0 local plan, 1 centre, 2 operator. ``refusal``: code of the
+    order refused last, 0 once one is carried out again. ``last_order_at``: ``issued_at`` of the
+    last order carried out, 0 none. ``changed``: rows, shape (c,), whose letters may differ from the
+    second before. ``letters(row)``: the junction's SUMO state string, until the next step.
+    ``taken``, ``refused``: how many orders of this second, counted by row.
+    """
+
+    at: CityTime
+    phase: Ints
+    stage: Ints
+    since: Ints
+    in_charge: Ints
+    refusal: Ints
+    last_order_at: Ints
+    changed: Ints
+    letters: Callable[[int], str]
+    taken: int
+    refused: int
+
+    def columns(self, at: CityTime) -> Mapping[str, Array]:
+        """The columns of a SignalController frame observed at ``at``."""
+        return {
+            "phase": self.phase.astype(np.int8),
+            "stage": self.stage.astype(np.int8),
+            "stageAge": ((at - self.since) / 1000.0).astype(np.float32),
+            "inCharge": self.in_charge.astype(np.int8),
+            "refusal": self.refusal.astype(np.int8),
+            "lastOrderAt": self.last_order_at,
+        }
+
+
+class CabinetBank:
+    """The cabinets of all junctions of ``bank``; raises ConfigError where one is not sound.
+
+    At ``start`` every junction shows the first phase that its links cannot do without.
+    """
+
+    def __init__(self, bank: SignalBank, limits: Limits, start: CityTime) -> None:
+        check_bank(bank, limits)
+        self.bank, self.limits = bank, limits
+        self._timing = Timing(bank, limits)
+        self._lamps = Lamps(self._timing)
+        count, phases, links = bank.shape
+        self._flash = phases
+        self._hold = seconds(limits.box_hold_s)
+        self._stall = seconds(limits.stall_s)
+        self._now = start
+        self._all = np.arange(count)
+        self._first = self._timing.home.any(axis=2).argmax(axis=1)
+        self._phase, self._target = self._first.copy(), self._first.copy()
+        self._stage = np.zeros(count, dtype=np.int64)
+        self._lit = np.zeros((count, links), dtype=np.bool_)
+        self._red_since = np.full((count, links), start, dtype=np.int64)
+        self._calls = Calls(
+            np.zeros((count, links), dtype=np.bool_),
+            np.zeros((count, links, phases), dtype=np.bool_),
+        )
+        self._has_crossings = bool(bank.pedestrian.any())
+        # Moments in ms of city time; FAR where the stage knows no such moment.
+        self._since, self._moved_at = self._moments(start), self._moments(start)
+        self._clear_from, self._clear_until = self._moments(start), self._moments(FAR)
+        self._may_end, self._plan_end = self._moments(FAR), self._moments(FAR)
+        self._must_end, self._due = self._moments(FAR), self._first.copy()
+        self._holders = Holders(count, limits)
+        self._changed = np.ones(count, dtype=np.bool_)
+        self._taken = self._refused = 0
+        self._enter(self._all)
+
+    def _moments(self, value: int) -> Ints:
+        return np.full(self.bank.shape[0], value, dtype=np.int64)
+
+    @property
+    def ids(self) -> EntityIds:
+        """Ids of the SignalControllers, in row order."""
+        return self.bank.ids
+
+    def step(self, now: CityTime, orders: Sequence[Orders], sensed: LocalSensing) -> CabinetReport:
+        """One second: end clearances, read detectors, hear orders, change phases.
+
+        Raises ValueError when ``now`` goes back. Whatever ``orders`` and ``sensed`` hold, it never
+        raises because of them.
+        """
+        if now < self._now:
+            raise ValueError(f"city time goes back from {self._now} to {now}")
+        self._now = now
+        self._taken = self._refused = 0
+        self._advance(_told(sensed.box_blocked, self._stage.shape))
+        self._listen(sensed)
+        wanted = np.full(len(self._stage), -1, dtype=np.int64)
+        for order in orders:
+            self._hear(order, wanted)
+        in_charge = self._holders.in_charge(now)
+        self._change(wanted, in_charge)
+        report = self._report(in_charge)
+        self._changed = np.zeros(len(self._stage), dtype=np.bool_)
+        return report
+
+    def letters(self, row: int) -> str:
+        """The SUMO state string of junction ``row`` now."""
+        phase, target = int(self._phase[row]), int(self._target[row])
+        if self._stage[row] in (Stage.GREEN, Stage.FLASH):
+            return self._lamps.steady(row, phase)
+        elapsed = int(self._now - self._clear_from[row])
+        longest = int(self._timing.yellow_between_ms[row, phase, target])
+        return self._lamps.clearing(row, phase, target, min(elapsed, longest))
+
+    def _report(self, in_charge: Ints) -> CabinetReport:
+        return CabinetReport(
+            at=self._now,
+            phase=np.where(self._target == self._flash, FLASH, self._target),
+            stage=self._stage.copy(),
+            since=self._since.copy(),
+            in_charge=in_charge,
+            refusal=self._holders.refusal.copy(),
+            last_order_at=self._holders.last_order_at.copy(),
+            changed=np.flatnonzero(self._changed),
+            letters=self.letters,
+            taken=self._taken,
+            refused=self._refused,
+        )
+
+    # Clearances.
+
+    def _begin(self, rows: Ints, target: Ints) -> None:
+        """Leave the phases of ``rows`` for ``target``."""
+        now, phase = self._now, self._phase[rows]
+        ended = self._timing.lit[rows, phase] & ~self._timing.lit[rows, target]
+        flashed = (phase == self._flash)[:, None]
+        self._red_since[rows] = np.where(ended | flashed, now, self._red_since[rows])
+        self._lit[rows] &= ~ended
+        self._target[rows] = target
+        self._since[rows] = self._clear_from[rows] = now
+        yellow = self._timing.yellow_between_ms[rows, phase, target]
+        self._stage[rows] = np.where(yellow > 0, Stage.YELLOW, Stage.ALL_RED)
+        clearance = self._timing.clearance_ms[rows, phase, target]
+        self._clear_until[rows] = now + np.where(yellow > 0, yellow, clearance)
+        self._may_end[rows] = self._plan_end[rows] = self._must_end[rows] = FAR
+        self._changed[rows] = True
+        self._enter(rows[clearance == 0])
+
+    def _advance(self, box_blocked: Floats | None) -> None:
+        """Move on the clearances whose time has come; letters change within yellow, too."""
+        ripe = self._clear_until <= self._now
+        self._changed |= self._stage == Stage.YELLOW
+        if not ripe.any():
+            return
+        rows = np.flatnonzero(ripe)
+        phase, target = self._phase[rows], self._target[rows]
+        end = self._clear_from[rows] + self._timing.clearance_ms[rows, phase, target]
+        over = end <= self._now
+        if box_blocked is not None and (held := over & (box_blocked[rows] > 0)).any():
+            held &= self._now < end + self._hold
+            held[held] = self._may_hold(rows[held])
+            end[held], over[held] = self._now + SECOND, False
+        longer = rows[~over]
+        self._since[longer] = np.where(
+            self._stage[longer] == Stage.YELLOW, self._now, self._since[longer]
+        )
+        self._stage[longer] = Stage.ALL_RED
+        self._clear_until[longer] = end[~over]
+        self._changed[rows] = True
+        self._enter(rows[over])
+
+    def _may_hold(self, rows: Ints) -> Bools:
+        """Whether one more second of red breaks no maximum red that is still kept."""
+        target = self._target[rows]
+        later = self._now + SECOND
+        slack, _ = self._slack(rows, target, later + self._timing.min_green_ms[rows, target])
+        waits = self._timing.lit[rows, target] & ~self._lit[rows]
+        oldest = np.where(waits, self._red_since[rows], FAR).min(axis=1)
+        slack = np.minimum(slack, oldest + seconds(int(self.limits.max_red_s)) - later)
+        return np.asarray((slack >= 0) | (slack < -SECOND))
+
+    def _enter(self, rows: Ints) -> None:
+        """Start the phases that ``rows`` were clearing for."""
+        if not rows.size:
+            return
+        now, timing = self._now, self._timing
+        phase = self._target[rows]
+        self._phase[rows] = phase
+        self._stage[rows] = np.where(phase == self._flash, Stage.FLASH, Stage.GREEN)
+        self._since[rows] = self._moved_at[rows] = now
+        self._clear_until[rows] = FAR
+        self._lit[rows] = timing.lit[rows, phase]
+        if self._has_crossings:
+            self._calls.called[rows] &= ~self._lit[rows]
+            green = phase < self._flash
+            self._calls.started[rows[green], :, phase[green]] = True
+        leave = now + timing.min_green_ms[rows, phase]
+        slack, self._due[rows] = self._slack(rows, phase, leave)
+        flash = phase == self._flash
+        self._may_end[rows] = np.where(flash, FAR, leave)
+        self._plan_end[rows] = np.where(flash, FAR, now + timing.plan_ms[rows, phase])
+        # Early by one box hold, so that a blocked box can be waited for and the bound still kept.
+        must_end = leave + np.maximum(slack - self._hold, 0)
+        self._must_end[rows] = np.where(flash | (slack == FAR), FAR, must_end)
+
+    def _slack(self, rows: Ints, phase: Ints, leave: Ints) -> tuple[Ints, Ints]:
+        red = np.where(self._lit[rows], self._now, self._red_since[rows])
+        return due(self._timing, rows, phase, leave, red, self._calls_of(rows))
+
+    def _calls_of(self, rows: Ints) -> Calls | None:
+        if not self._has_crossings or not self._calls.called[rows].any():
+            return None
+        return Calls(self._calls.called[rows], self._calls.started[rows])
+
+    # What comes in.
+
+    def _listen(self, sensed: LocalSensing) -> None:
+        """Note who called and where a green last served anyone or had nobody to serve."""
+        shape = self._lit.shape
+        calls = _told(sensed.calls, shape) if self._has_crossings else None
+        if calls is not None:
+            fresh = (calls > 0) & self.bank.pedestrian & ~self._lit & ~self._calls.called
+            self._calls.called[fresh] = True
+            self._calls.started[fresh] = False
+        waiting, discharged = _told(sensed.waiting, shape), _told(sensed.discharged, shape)
+        if waiting is None or discharged is None:
+            self._moved_at[:] = self._now
+            return
+        stuck = (waiting > 0) & self._lit
+        ahead = _told(sensed.blocked_ahead, shape)
+        if ahead is not None:
+            stuck &= ahead == 0
+        moves = ((discharged != 0) & self._lit).any(axis=1)
+        self._moved_at[moves | ~stuck.any(axis=1)] = self._now
+
+    def _hear(self, order: Orders, wanted: Ints) -> None:
+        """Book ``order`` and write the phases it may change to into ``wanted``, shape (J,)."""
+        order = self._addressed(order)
+        rows, actions = order.rows, order.actions
+        if not rows.size:
+            return
+        codes = self._holders.admission(order, rows, self._timing.phase_count[rows], self._now)
+        asked = np.where(actions == FLASH, self._flash, actions)
+        moves = asked != self._target[rows]
+        open_ = (codes == 0) & (asked >= 0)
+        if order.priority < Priority.MANUAL:
+            late = open_ & (self._must_end[rows] <= self._now) & (asked != self._due[rows])
+            codes[late] = Refusal.MAXIMUM_RED
+        pick = np.flatnonzero(open_ & moves)
+        if pick.size:
+            codes[pick] = np.maximum(
+                codes[pick], self._judge(rows[pick], asked[pick], order.priority)
+            )
+        self._holders.settle(order, rows, actions, codes, self._now)
+        passed = codes == 0
+        wanted[rows[passed]] = np.where(moves & (asked >= 0), asked, -1)[passed]
+        taken = int(np.count_nonzero(passed))
+        self._taken += taken
+        self._refused += len(rows) - taken
+
+    def _addressed(self, order: Orders) -> Orders:
+        """``order`` without rows that do not exist or that it names a second time."""
+        rows, count = order.rows, len(self._stage)
+        if (rows[1:] > rows[:-1]).all() and rows.size and rows[0] >= 0 and rows[-1] < count:
+            return order
+        keep = np.zeros(len(rows), dtype=np.bool_)
+        keep[np.unique(rows, return_index=True)[1]] = True
+        keep &= (rows >= 0) & (rows < count)
+        self._refused += len(rows) - int(np.count_nonzero(keep))
+        return Orders(
+            order.issued_at,
+            order.expires_at,
+            order.epoch,
+            order.priority,
+            rows[keep],
+            order.actions[keep],
+        )
+
+    def _judge(self, rows: Ints, wanted: Ints, priority: Priority) -> Ints:
+        """Refusal codes, shape (k,), of changes to ``wanted`` now."""
+        now, timing, phase = self._now, self._timing, self._phase[rows]
+        codes = refusals(
+            timing, rows, wanted, self._stage[rows], self._target[rows], now - self._since[rows]
+        )
+        free = np.flatnonzero((codes == 0) & (phase != self._flash))
+        if priority >= Priority.MANUAL or not free.size:
+            return codes
+        rows, wanted, phase = rows[free], wanted[free], phase[free]
+        barred = self._barred(rows, wanted[:, None])[:, 0]
+        late = ~self._in_time(rows, phase, wanted) & (wanted != self._due[rows])
+        codes[free] = np.where(
+            barred, Refusal.PEDESTRIAN_CALL, np.where(late, Refusal.MAXIMUM_RED, Refusal.NONE)
+        )
+        return codes
+
+    def _in_time(self, rows: Ints, phase: Ints, wanted: Ints) -> Bools:
+        """Whether maximum red can still be kept after a change to ``wanted`` now."""
+        start = self._now + self._timing.clearance_ms[rows, phase, wanted]
+        slack, _ = self._slack(rows, wanted, start + self._timing.min_green_ms[rows, wanted])
+        return np.asarray(slack >= 0)
+
+    def _barred(self, rows: Ints, phases: Ints) -> Bools:
+        """Whether a called crossing comes before each of ``phases``, shape (k, n), again."""
+        calls = self._calls_of(rows)
+        if calls is None:
+            return np.zeros(phases.shape, dtype=np.bool_)
+        barred = calls.barred(self._timing.lit[rows, : self._flash])
+        return np.take_along_axis(barred, phases, axis=1)
+
+    # Changes.
+
+    def _change(self, wanted: Ints, in_charge: Ints) -> None:
+        """Begin the clearances that orders, maximum red, watchdog and local plan ask for."""
+        now = self._now
+        free = in_charge != OPERATOR
+        due_now = free & (self._must_end <= now)
+        planned = (in_charge == LOCAL) & (self._plan_end <= now)
+        stalled = free & (np.maximum(self._moved_at + self._stall, self._may_end) <= now)
+        flashed = (self._stage == Stage.FLASH) & ~self._holders.flashing(now)
+        moves = (wanted >= 0) | due_now | planned | stalled | flashed
+        if not moves.any():
+            return
+        rows = np.flatnonzero(moves)
+        target = wanted[rows]
+        ask_plan = (target < 0) & planned[rows] & ~due_now[rows]
+        target[ask_plan] = self._next_in_plan(rows[ask_plan])
+        target = np.where((target < 0) & flashed[rows], self._first[rows], target)
+        target = np.where(target < 0, self._due[rows], target)
+        really = target != self._phase[rows]
+        self._begin(rows[really], target[really])
+
+    def _next_in_plan(self, rows: Ints) -> Ints:
+        """The next phase in the listed order that may start; what is due where that is too late."""
+        if not rows.size:
+            return rows
+        timing, phase = self._timing, self._phase[rows]
+        ahead = timing.cycle[rows, phase]
+        closed = self._barred(rows, ahead) | ~np.take_along_axis(
+            self.bank.has_phase[rows], ahead, axis=1
+        )
+        closed[timing.fixed_order[rows], 0] = False
+        next_ = np.take_along_axis(ahead, closed.argmin(axis=1)[:, None], axis=1)[:, 0]
+        return np.where(self._in_time(rows, phase, next_), next_, self._due[rows])
+
+
+def _told(values: Array | None, shape: tuple[int, ...]) -> Floats | None:
+    """``values`` if they are numbers of the shape that was asked for."""
+    if values is None or values.shape != shape or values.dtype.kind not in "buif":
+        return None
+    return values.astype(np.float64, copy=False)
