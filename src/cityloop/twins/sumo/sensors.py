@@ -1,0 +1,200 @@
+"""The twin's sensors: lane-area and stop-line detectors, entry queues; as frames, second by second.
+
+What libsumo costs is the call, about 0.4 µs each, so nothing is asked where the last answer tells
+that there is nothing to hear: speed and queue of an empty piece, the loop of an empty lane.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import libsumo
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.frame import Bools, Column, EntityIds, Frame
+from cityloop.standards.network import Ints, RoadNetwork
+from cityloop.standards.signals import Junction
+from cityloop.twins.sumo.network import entity_id
+
+Counts = npt.NDArray[np.uint16]
+
+_NEVER_S = "1000000"
+_LINE_M = 0.1
+_MEMORY_TICKS = 3
+_FULL = 0.8
+
+
+def write_detectors(network: RoadNetwork, path: Path) -> Path:
+    """The additional file with all detectors of ``network``; none of them writes output.
+
+    Short ids, since libsumo passes them by value with each call.
+    """
+    pieces = network.detectors
+    lines = [
+        f'<laneAreaDetector id="d{row}" lane={quoteattr(lane)} pos="{pieces.start_m[row]:.2f}"'
+        f' endPos="{pieces.end_m[row]:.2f}" friendlyPos="true" period="{_NEVER_S}" file="NUL"/>'
+        for row, lane in enumerate(pieces.lanes)
+    ]
+    lines += [
+        f'<inductionLoop id="s{row}" lane={quoteattr(lane)} pos="-{_LINE_M}" friendlyPos="true"'
+        f' period="{_NEVER_S}" file="NUL"/>'
+        for row, lane in enumerate(network.stop_lines.lanes)
+    ]
+    path.write_text("\n".join(["<additional>", *lines, "</additional>\n"]), encoding="utf-8")
+    return path
+
+
+class Sensors:
+    """Reads the detectors of the running simulation; the newest readings stay for the cabinets.
+
+    ``counts``, ``queues``: (D,) vehicles and halting vehicles on each piece. ``speeds``: (D,) m/s.
+    ``passed``: (S,) vehicles that cleared the stop line since the last ``read``. ``pending``:
+    vehicles that wait to enter.
+    """
+
+    def __init__(self, network: RoadNetwork, entries: Mapping[str, int], edges: EntityIds) -> None:
+        self.network = network
+        self._entries = dict(entries)
+        self._edges = edges
+        self._pieces = [f"d{row}" for row in range(len(network.detector_ids))]
+        self._loops = [f"s{row}" for row in range(len(network.stop_line_ids))]
+        self._tails = _tails(network)
+        self._busy = np.zeros(len(self._loops), dtype=np.int8)
+        self._total = np.zeros(len(self._loops), dtype=np.int64)
+        self.counts: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
+        self.queues: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
+        self.speeds: npt.NDArray[np.float32] = np.zeros(len(self._pieces), dtype=np.float32)
+        self.passed: npt.NDArray[np.uint8] = np.zeros(len(self._loops), dtype=np.uint8)
+        self.pending: tuple[str, ...] = ()
+        self.waiting: Counts = np.zeros(len(edges), dtype=np.uint16)
+
+    def read(self) -> None:
+        """Ask the simulation, once a second."""
+        self._read_pieces()
+        self._read_loops()
+        self.pending = libsumo.simulation.getPendingVehicles()
+        self.waiting = np.bincount(
+            [self._entry(vehicle) for vehicle in self.pending], minlength=len(self._edges)
+        ).astype(np.uint16)
+
+    def _read_pieces(self) -> None:
+        area, names = libsumo.lanearea, self._pieces
+        counts: Counts = np.fromiter(
+            map(area.getLastStepVehicleNumber, names), np.uint16, len(names)
+        )
+        occupied = counts.nonzero()[0]
+        asked = [names[row] for row in occupied.tolist()]
+        queues, speeds = np.zeros_like(counts), np.zeros(len(names), dtype=np.float32)
+        queues[occupied] = list(map(area.getLastStepHaltingNumber, asked))
+        speeds[occupied] = list(map(area.getLastStepMeanSpeed, asked))
+        self.counts, self.queues, self.speeds = counts, queues, speeds
+
+    def _read_loops(self) -> None:
+        # Who clears the line now was on its lane within the last seconds; and the loops count on,
+        # so one that is asked late tells late but loses nobody.
+        self._busy -= self._busy > 0
+        self._busy[self.counts[self._tails] > 0] = _MEMORY_TICKS
+        busy = self._busy.nonzero()[0]
+        count = libsumo.inductionloop.getIntervalVehicleNumber
+        total = np.array([count(self._loops[row]) for row in busy.tolist()], dtype=np.int64)
+        passed = np.zeros(len(self._loops), dtype=np.uint8)
+        passed[busy] = total - self._total[busy]
+        self._total[busy] = total
+        self.passed = passed
+
+    def _entry(self, vehicle: str) -> int:
+        row = self._entries.get(vehicle)
+        if row is None:
+            edge = libsumo.vehicle.getRoute(vehicle)[0]
+            row = self._edges.index.get(entity_id("EntryQueue", edge), 0)
+            self._entries[vehicle] = row
+        return row
+
+    def frames(self, run: str, at: CityTime) -> tuple[Frame, Frame, Frame]:
+        """The newest readings as LaneDetector, StopLineDetector and EntryQueue frames."""
+        lanes = {
+            "vehicleCount": Column(self.counts),
+            "queueLength": Column(self.queues),
+            "meanSpeed": Column(self.speeds, null=self.counts == 0),
+        }
+        return (
+            Frame("LaneDetector", run, at, self.network.detector_ids, lanes),
+            _counted("StopLineDetector", run, at, self.network.stop_line_ids, self.passed),
+            _counted("EntryQueue", run, at, self._edges, self.waiting),
+        )
+
+
+def _counted(
+    type_: str, run: str, at: CityTime, ids: EntityIds, counts: Counts | npt.NDArray[np.uint8]
+) -> Frame:
+    return Frame(type_, run, at, ids, {"vehicleCount": Column(counts)})
+
+
+def _tails(network: RoadNetwork) -> Ints:
+    """(S,): the piece that ends at each stop line. A lane shorter than any piece has none; its
+    neighbour in the list stands in, which only delays its count."""
+    rows = {lane: row for row, lane in enumerate(network.detectors.lanes)}
+    return np.array([rows.get(lane, 0) for lane in network.stop_lines.lanes], dtype=np.int64)
+
+
+class Nearby:
+    """What the cabinets sense themselves, link by link: (J, L) arrays, padding False."""
+
+    def __init__(self, network: RoadNetwork, sensors: Sensors) -> None:
+        self._sensors = sensors
+        self._shape = (network.bank.shape[0], network.bank.shape[2])
+        self._has_line = network.stop_line_of >= 0
+        self._line = np.where(self._has_line, network.stop_line_of, 0)
+        self._tail = _tails(network)[self._line]
+        heads = {lane: row for row, lane in reversed(list(enumerate(network.detectors.lanes)))}
+        ahead = np.full(self._has_line.shape, -1, dtype=np.int64)
+        for j, junction in enumerate(network.bank.junctions):
+            for k, link in enumerate(junction.links):
+                ahead[j * self._shape[1] + k] = heads.get(link.to_lane, -1)
+        starts = network.detectors.start_m[ahead] == 0.0
+        self._has_ahead = (ahead >= 0) & starts
+        self._ahead = ahead
+        self._room = network.exit_room * _FULL
+        self._boxes = [_inside(junction) for junction in network.bank.junctions]
+
+    def waiting(self) -> Bools:
+        """Vehicles halt on the lane before the line."""
+        queued = self._sensors.queues[self._tail] > 0
+        return (queued & self._has_line).reshape(self._shape)
+
+    def discharged(self) -> Bools:
+        """Somebody cleared the line in the last second."""
+        passed = self._sensors.passed[self._line] > 0
+        return (passed & self._has_line).reshape(self._shape)
+
+    def blocked_ahead(self) -> Bools:
+        """The lane behind the junction stands full."""
+        full = self._sensors.queues >= self._room
+        return (full[self._ahead] & self._has_ahead).reshape(self._shape)
+
+    def box_blocked(self, rows: Ints) -> Bools:
+        """(J,): vehicles stand or crawl inside; asked of ``rows`` only, False elsewhere."""
+        out = np.zeros(self._shape[0], dtype=np.bool_)
+        for row in rows.tolist():
+            out[row] = any(map(_crawls, self._boxes[row]))
+        return out
+
+
+_CRAWL_MPS = 2.0
+
+
+def _crawls(lane: str) -> bool:
+    inside = libsumo.lane
+    return bool(
+        inside.getLastStepVehicleNumber(lane) and inside.getLastStepMeanSpeed(lane) < _CRAWL_MPS
+    )
+
+
+def _inside(junction: Junction) -> tuple[str, ...]:
+    """The lanes inside a junction, second halves of waiting turns included."""
+    lanes = dict.fromkeys(link.via for link in junction.links if link.via)
+    for first in tuple(lanes):
+        lanes |= dict.fromkeys(link[4] for link in libsumo.lane.getLinks(first) if link[4])
+    return tuple(lanes)
