@@ -6,7 +6,7 @@ segments (``compaction``); reading does not show where a batch lies.
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -53,7 +53,6 @@ WHERE source = ?1 AND run = ?2), 0))"
 _PAGE = "SELECT position, committed_at, schema, body FROM batches \
 WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
 _PAGE_ROWS = 256
-_IDS = "SELECT names FROM id_lists WHERE digest = ?"
 _LISTS_KEPT = 10_000
 _FOREVER = Position(2**63 - 1)
 
@@ -75,7 +74,7 @@ class SqliteLog:
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
         self._stored: set[bytes] = set()
-        self._lists: dict[bytes, EntityIds] = {}
+        self._lists = _IdLists(self._reader)
         self._writer = None if readonly else self._open(readonly=False)
         if not readonly:
             _sync_folder(folder)
@@ -114,6 +113,8 @@ class SqliteLog:
             last = number(connection, _LAST)
             for batch, body in zip(batches, bodies, strict=True):
                 last += _insert(connection, last + 1, now, batch, body)
+        if len(self._stored) >= _LISTS_KEPT:
+            self._stored.clear()
         self._stored.update(fresh)
         return Position(last)
 
@@ -137,20 +138,9 @@ class SqliteLog:
         if schema > VERSION:
             raise CorruptError(f"{self.path} position {position}: layout {schema} > {VERSION}")
         try:
-            return read_batch(body, self._ids)
+            return read_batch(body, self._lists)
         except InputError as error:
             raise CorruptError(f"{self.path} position {position}: {error}") from error
-
-    def _ids(self, digest: bytes) -> EntityIds | None:
-        """The ids that a frame names by digest; the same object each time, as a rule."""
-        if digest not in self._lists:
-            found = rows(self._reader(), _IDS, (digest,))
-            if not found:
-                return None
-            if len(self._lists) >= _LISTS_KEPT:
-                self._lists.clear()
-            self._lists[digest] = read_ids(found[0][0])
-        return self._lists[digest]
 
     def last(self) -> Position:
         """The newest committed position; 0 when nothing was ever committed."""
@@ -168,6 +158,23 @@ class SqliteLog:
             for connection in (*self._readers, *([self._writer] if self._writer else [])):
                 connection.close()
             self._readers.clear()
+
+
+class _IdLists(dict[bytes, EntityIds]):
+    """The newest of the log's lists of entity ids, by digest; each is read when first asked for."""
+
+    def __init__(self, reader: Callable[[], apsw.Connection]) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def __missing__(self, digest: bytes) -> EntityIds:
+        found = rows(self._reader(), "SELECT names FROM id_lists WHERE digest = ?", (digest,))
+        if not found:
+            raise KeyError(digest)
+        if len(self) >= _LISTS_KEPT:
+            self.clear()
+        self[digest] = ids = read_ids(found[0][0])
+        return ids
 
 
 def _insert(

@@ -34,6 +34,22 @@ class Change:
     extras: Mapping[str, Value] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """What the gate did not let in, and why. ``value`` as text, cut where it is long.
+
+    ``attribute`` is empty when a whole entity, ``entity`` too when a whole frame was refused.
+    """
+
+    source: str
+    run: str
+    at: CityTime
+    entity: str
+    attribute: str
+    value: str
+    reason: str
+
+
 _KINDS: dict[type, type] = {bool: np.bool_, int: np.int64, float: np.float64, str: object}
 _Cells = dict[str, dict[str, Value]]
 

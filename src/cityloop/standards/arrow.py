@@ -15,7 +15,7 @@ batches give equal bytes.
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -154,21 +154,24 @@ def write_batch(batch: Batch) -> bytes:
     return b"".join((_MAGIC, bytes((VERSION,)), struct.pack("<I", checksum), size, rest))
 
 
-def read_batch(body: bytes, ids: Callable[[bytes], EntityIds | None]) -> Batch:
-    """The batch that ``write_batch`` wrote; ``ids`` finds entity ids by digest (a dict's ``get``).
+def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
+    """The batch that ``write_batch`` wrote; ``ids`` holds entity ids by digest.
 
     Columns are read-only views into ``body``. Raises InputError, saying what and where, for bytes
-    that are cut, garbled, of a newer version, or that name entity ids which ``ids`` cannot find.
+    that are cut, garbled, of a newer version, or that name entity ids which ``ids`` lacks.
     """
     header, start = _open(body)
     frames = []
     for number, part in enumerate(header.parts):
-        known = ids(part.ids)
-        if known is None or len(known) != part.rows:
-            raise InputError(f"frame {number} ({part.type}) names unknown ids {part.ids.hex()}")
         end = start + part.length
         try:
+            known = ids[part.ids]
+            if len(known) != part.rows:
+                raise ValueError(f"it has {part.rows} rows and {len(known)} ids")
             columns = _read_columns(part, pa.py_buffer(body)[start:end])
+        except KeyError:
+            message = f"frame {number} ({part.type}) names unknown ids {part.ids.hex()}"
+            raise InputError(message) from None
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise InputError(f"frame {number} ({part.type}) cannot be read: {error}") from error
         frames.append(Frame(part.type, part.run, CityTime(part.at), known, columns))

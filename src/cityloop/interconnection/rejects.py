@@ -1,0 +1,142 @@
+"""What the gate refused, kept so that a person can see it; bounded, and off the hot path."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from cityloop.interconnection.sqlite import (
+    number,
+    open_database,
+    rows,
+    sqlite_errors,
+    transaction,
+)
+from cityloop.kernel.changes import Reject
+from cityloop.kernel.clock import CityTime, Clock
+from cityloop.kernel.errors import BusyError
+
+_log = structlog.get_logger()
+
+LAYOUT = 1
+_SCHEMA = """
+CREATE TABLE rejects(
+    number INTEGER PRIMARY KEY, rejected_at INTEGER NOT NULL, source TEXT NOT NULL,
+    run TEXT NOT NULL, at INTEGER NOT NULL, entity TEXT NOT NULL, attribute TEXT NOT NULL,
+    value TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE totals(name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+INSERT INTO totals VALUES ('rejects', 0);
+"""
+_INSERT = "INSERT INTO rejects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM rejects WHERE number <= (SELECT max(number) FROM rejects) - ?"
+_COUNT = "UPDATE totals SET count = count + ? WHERE name = 'rejects'"
+_TOTAL = "SELECT count FROM totals WHERE name = 'rejects'"
+_NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
+ORDER BY number DESC LIMIT ?"
+
+
+class SqliteRejects:
+    """The newest ``keep`` rejects of a tenant in ``rejects.db``, and how many there ever were.
+
+    ``offer`` only queues; a thread writes. What is queued beyond ``max_waiting`` is counted and
+    not kept. Survives a kill but for what was queued; a power cut may cost the last seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        readonly: bool = False,
+        keep: int = 100_000,
+        max_waiting: int = 10_000,
+    ) -> None:
+        self._path = folder / "rejects.db"
+        self._clock = clock
+        self._keep = keep
+        self._max_waiting = max_waiting
+        self._database = open_database(
+            self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
+        )
+        self._database_lock = threading.Lock()
+        self._total = self._stored_total()
+        self._waiting: deque[Reject] = deque()
+        self._uncounted = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="rejects", daemon=True)
+        if not readonly:
+            self._thread.start()
+
+    @property
+    def total(self) -> int:
+        """How many were ever rejected, those not kept and those still queued included."""
+        return self._total
+
+    def offer(self, rejects: Iterable[Reject]) -> None:
+        """Queue ``rejects`` to be kept; returns at once."""
+        with self._changed:
+            for reject in rejects:
+                self._total += 1
+                self._uncounted += 1
+                if len(self._waiting) < self._max_waiting:
+                    self._waiting.append(reject)
+            self._changed.notify()
+
+    def newest(self, limit: int = 100) -> list[Reject]:
+        """The newest rejects that are on disk, newest first."""
+        with self._database_lock, sqlite_errors(self._path):
+            found = rows(self._database, _NEWEST, (limit,))
+        return [
+            Reject(source, run, CityTime(at), entity, attribute, value, reason)
+            for source, run, at, entity, attribute, value, reason in found
+        ]
+
+    def close(self) -> None:
+        """Write what is queued and let go of the file."""
+        if self._thread.is_alive():
+            with self._changed:
+                self._closing = True
+                self._changed.notify()
+            self._thread.join()
+        self._database.close()
+
+    def _run(self) -> None:
+        while self._write_next():
+            pass
+
+    def _write_next(self) -> bool:
+        with self._changed:
+            while not self._uncounted and not self._closing:
+                self._changed.wait()
+            if not self._uncounted:
+                return False
+            group, count = list(self._waiting), self._uncounted
+            self._waiting.clear()
+            self._uncounted = 0
+        try:
+            self._write(group, count)
+        except (OSError, BusyError) as error:
+            # Rejects are told of, not acknowledged: losing some is better than stopping the gate.
+            _log.error("rejects_not_kept", count=count, error=str(error))
+        return True
+
+    def _write(self, group: list[Reject], count: int) -> None:
+        now = self._clock()
+        with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
+            into.executemany(
+                _INSERT,
+                [
+                    (now, r.source, r.run, r.at, r.entity, r.attribute, r.value, r.reason)
+                    for r in group
+                ],
+            )
+            into.execute(_COUNT, (count,))
+            into.execute(_FORGET, (self._keep,))
+
+    def _stored_total(self) -> int:
+        with sqlite_errors(self._path):
+            return number(self._database, _TOTAL)

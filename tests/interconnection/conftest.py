@@ -1,0 +1,48 @@
+"""A small city that delivers one batch a second, the same whenever it is asked."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cityloop.kernel.changes import Change
+from cityloop.kernel.clock import CityTime, WallTime
+from cityloop.kernel.frame import Column, EntityIds, Frame
+from cityloop.kernel.ports import Batch
+
+LANES = EntityIds([f"urn:ngsi-ld:LaneDetector:{i}" for i in range(12)])
+LAMPS = EntityIds([f"urn:ngsi-ld:Lamp:{i}" for i in range(3)])
+
+
+def tick(sequence: int, run: str = "r1") -> Batch:
+    """What the source "twin" says in second ``sequence``: all kinds of columns and changes."""
+    rng = np.random.default_rng(sequence)
+    at = CityTime(sequence * 1000)
+    count = rng.integers(0, 4, len(LANES)).astype(np.uint16)
+    lanes = {
+        "vehicleCount": Column(count),
+        "meanSpeed": Column(rng.random(len(LANES)).astype(np.float32), None, count == 0),
+    }
+    frames = [Frame("LaneDetector", run, at, LANES, lanes)]
+    if sequence % 3 == 0:
+        state = np.array([f"on{sequence}", "off", ""], dtype=object)
+        gone = np.array([False, sequence % 2 == 0, True])
+        frames.append(Frame("Lamp", run, at, LAMPS, {"powerState": Column(state, gone)}))
+    changes = []
+    if sequence % 5 == 0:
+        operation = "delete" if sequence % 2 else "set"
+        lamp = LAMPS.names[sequence % len(LAMPS)]
+        changes.append(Change("Lamp", lamp, "powerState", run, at, "dim", operation, "urn:d:1"))
+    return Batch("twin", run, sequence, tuple(frames), tuple(changes))
+
+
+@pytest.fixture(name="tick")
+def tick_of_the_city() -> Callable[..., Batch]:
+    """``tick(sequence, run)``: the batch of that second."""
+    return tick
+
+
+@pytest.fixture
+def clock() -> Callable[[], WallTime]:
+    """A wall clock that stands still."""
+    return lambda: WallTime(1_700_000_000_000)
