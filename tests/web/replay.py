@@ -73,7 +73,7 @@ def replay_map() -> MapData:
     junctions, roads, detectors = [], [], []
     for name, x, y in _junctions():
         lanes = [MapLink(f"{name}:{a}_{lane}", turn) for a, lane, turn in links]
-        junctions.append(MapJunction(name, name.removeprefix("inter"), x, y, list(PHASES), lanes))
+        junctions.append(MapJunction(name, f"{name[-3]}-{name[-1]}", x, y, list(PHASES), lanes))
         for a, (east, north) in enumerate(HEADINGS):
             far = EAST_M if east else NORTH_M
             shape = [(x - east * d - 6 * -north, y - north * d + 6 * -east) for d in (far, 14.0)]
@@ -143,6 +143,10 @@ class ReplayCity:
         self._waiting = np.maximum(self._waiting + arrivals - leaves, 0)
         self._since += 1
         pressure = self._waiting @ SERVES.T
+        local = np.array([self.modes[self._group(j)] != "act" for j in range(16)])
+        ends = local & (self._since >= 30)
+        self._phase[ends] = (self._phase[ends] + 1) % len(PHASES)
+        self._since[ends] = 0
         for j in np.flatnonzero(self._since % 8 == 7):
             best = int(pressure[j].argmax())
             if best != self._phase[j] and self._names[j] not in self._by_hand:
@@ -153,7 +157,7 @@ class ReplayCity:
     ) -> None:
         now, row = int(self._phase[j]), self._map.junctions[j]
         gain = int(pressure[best] - pressure[now])
-        mode = self.modes["west" if j < 8 else "east"]
+        mode = self.modes[self._group(j)]
         reason = (
             f"Phase {best + 1} lets {int(pressure[best])} waiting vehicles go, {gain} more than "
             f"phase {now + 1}, which is green for {int(self._since[j])} s."
@@ -189,6 +193,9 @@ class ReplayCity:
             verdict, refused, mode, reason, waiting,
         )  # fmt: skip
         self._rows = [*self._rows[-self._hold_rows + 1 :], row]
+
+    def _group(self, j: int) -> str:
+        return "west" if j < 8 else "east"
 
     def _now(self) -> str:
         return (START + timedelta(seconds=self.second)).isoformat().replace("+00:00", "Z")
@@ -229,7 +236,7 @@ class ReplayCity:
     def _junction(self, j: int) -> JunctionState:
         age, by_hand = float(self._since[j]), self._by_hand.get(self._names[j])
         stage = 3 if by_hand and by_hand[0] == "flash" else 1 if age < 3 else 2 if age < 5 else 0
-        charge = 2 if by_hand else 1 if self.modes["west" if j < 8 else "east"] == "act" else 0
+        charge = 2 if by_hand else 1 if self.modes[self._group(j)] == "act" else 0
         return JunctionState(int(self._phase[j]), stage, age - (0, 0, 3, 0)[stage], charge)
 
     def _measures(self) -> Measures:
@@ -327,7 +334,6 @@ async def main() -> None:
     from cityloop.web.app import Server, create_app
 
     city = ReplayCity()
-    await city.advance(900)
     going = asyncio.create_task(city.run())
     await Server(create_app(city), port=8001).serve()
     going.cancel()

@@ -1,0 +1,167 @@
+// The city's HTTP API: its types (those of cityloop.city.surface) and the calls this page makes.
+
+export type Mode = "observe" | "shadow" | "advise" | "act";
+export type Operation = "hold" | "lock_out" | "flash" | "release";
+export type DriveAction = "speed" | "pause" | "resume" | "step";
+export type Point = [x: number, y: number];
+
+export const MODES: readonly Mode[] = ["observe", "shadow", "advise", "act"];
+
+export interface MapJunction {
+  id: string;
+  name: string;
+  x: number;
+  y: number;
+  phases: string[];
+  links: { lane: string; direction: string }[];
+}
+
+export interface MapDetector {
+  id: string;
+  junction: string;
+  lane: string;
+  shape: Point[];
+}
+
+export interface MapLoop {
+  name: string;
+  groups: { name: string; junctions: string[] }[];
+}
+
+export interface MapData {
+  city: string;
+  time_zone: string;
+  anchor: { lat: number; lon: number; approximate: boolean; note: string };
+  junctions: MapJunction[];
+  roads: { id: string; shape: Point[]; lanes: number }[];
+  detectors: MapDetector[];
+  loops: MapLoop[];
+}
+
+export type JunctionState = [phase: number, stage: number, stageAgeS: number, inCharge: number];
+
+export interface Measures {
+  att_loop_s: number | null;
+  att_baseline_s: number | null;
+  difference_s: number | null;
+  interval_low_s: number | null;
+  interval_high_s: number | null;
+  vehicles: number;
+  waiting: number;
+  finished: number;
+  baseline_vehicles: number;
+  baseline_finished: number;
+}
+
+export interface Counters {
+  observations_total: number;
+  rejected_total: number;
+  decisions_total: number;
+  refused_total: number;
+  fallbacks_total: number;
+  observations_per_s: number;
+  loop_latency_p50_ms: number | null;
+  loop_latency_p99_ms: number | null;
+}
+
+export interface LiveState {
+  seq: number;
+  city_time: string | null;
+  run: string;
+  speed: number;
+  paused: boolean;
+  hub_alive: boolean;
+  baseline_alive: boolean;
+  junctions: JunctionState[];
+  vehicles_on: number[];
+  queued: number[];
+  measures: Measures;
+  counters: Counters;
+  modes: Record<string, Record<string, Mode>>;
+}
+
+export interface Decision {
+  number: number;
+  id: string;
+  city_time: string;
+  loop: string;
+  junction: string;
+  action: string;
+  phase: number | null;
+  verdict: string;
+  refused: boolean;
+  mode: Mode;
+  reason: string;
+  waiting_for_confirmation: boolean;
+}
+
+export interface Trend {
+  run: string;
+  city_time: string[];
+  att_loop_s: (number | null)[];
+  att_baseline_s: (number | null)[];
+}
+
+/** What the server said went wrong (RFC 9457) and what to do about it; both are sentences. */
+export class ApiError extends Error {
+  constructor(
+    detail: string,
+    readonly advice: string,
+  ) {
+    super(detail);
+  }
+}
+
+export const readMap = (): Promise<MapData> => read("/api/map");
+export const readTrend = (): Promise<Trend> => read("/api/trend");
+
+export function readDecisions(limit: number, junction?: string): Promise<Decision[]> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (junction !== undefined) query.set("junction", junction);
+  return read(`/api/decisions?${query}`);
+}
+
+export function setMode(loop: string, group: string, mode: Mode, shadowResult: string | null) {
+  return post(`/api/loops/${loop}/mode`, { group, mode, shadow_result: shadowResult });
+}
+
+export function advise(decision: string, confirm: boolean) {
+  return post(`/api/advice/${encodeURIComponent(decision)}`, { confirm });
+}
+
+export function operate(junction: string, action: Operation, phase: number | null, minutes: number) {
+  const path = `/api/junctions/${encodeURIComponent(junction)}/operate`;
+  return post(path, { action, phase, minutes });
+}
+
+export function drive(action: DriveAction, speed: number | null = null) {
+  return post("/api/drive", { action, speed });
+}
+
+async function read<T>(path: string): Promise<T> {
+  return (await request(path, {})).json() as Promise<T>;
+}
+
+async function post(path: string, body: object): Promise<void> {
+  const headers = { "Content-Type": "application/json" };
+  await request(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function request(path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch {
+    throw new ApiError("", ""); // no answer at all: the page has its own words for that
+  }
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  if (response.headers.get("Content-Type") !== "application/problem+json") {
+    return new ApiError(`${response.status} ${response.statusText}`, "");
+  }
+  const { detail, advice } = (await response.json()) as { detail: string; advice: string };
+  return new ApiError(detail, advice);
+}

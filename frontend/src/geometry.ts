@@ -1,0 +1,133 @@
+// From what the city tells of its roads to what the map draws: approaches, queues, movements.
+// Angles are radians, counter-clockwise from east, in the network's plane (y is north).
+
+import type { LiveState, MapData, MapDetector, MapJunction, Point } from "./api";
+
+/** Detectors side by side on one road piece before one junction. */
+export interface Approach {
+  junction: number;
+  /** Where its traffic comes from, seen from the junction. */
+  angle: number;
+  from: Point;
+  to: Point;
+  lanes: number;
+  detectors: number[];
+}
+
+/** One way over a junction: entered from `angle`, left towards `exit`. */
+export interface Movement {
+  angle: number;
+  exit: number;
+  links: number[];
+}
+
+const TURN: Record<string, number> = { s: 0, l: 1, L: 0.5, r: -1, R: -0.5, t: 1.8 };
+const SAME_PIECE_M = 40;
+
+export function edgeOf(lane: string): string {
+  return lane.replace(/_\d+$/, "");
+}
+
+export function approaches(map: MapData): Approach[] {
+  const rows = new Map(map.junctions.map((junction, row) => [junction.id, row]));
+  const found = new Map<string, Approach>();
+  map.detectors.forEach((detector, d) => {
+    const row = rows.get(detector.junction);
+    const junction = row === undefined ? undefined : map.junctions[row];
+    const ends = endsOf(detector);
+    if (row === undefined || !junction || !ends) return;
+    const [from, to] = ends;
+    const piece = Math.round(distance(to, [junction.x, junction.y]) / SAME_PIECE_M);
+    const key = `${row} ${edgeOf(detector.lane)} ${piece}`;
+    const known = found.get(key);
+    if (known) {
+      known.detectors.push(d);
+      const n = known.detectors.length;
+      known.from = mix(known.from, from, 1 / n);
+      known.to = mix(known.to, to, 1 / n);
+    } else {
+      const angle = Math.atan2(to[1] - junction.y, to[0] - junction.x);
+      found.set(key, { junction: row, angle, from, to, lanes: 0, detectors: [d] });
+    }
+  });
+  for (const one of found.values()) {
+    one.lanes = new Set(one.detectors.map((d) => map.detectors[d]?.lane)).size;
+  }
+  return [...found.values()];
+}
+
+/** Vehicles halting and vehicles in all on an approach. */
+export function load(approach: Approach, state: LiveState): { queued: number; vehicles: number } {
+  let queued = 0;
+  let vehicles = 0;
+  for (const d of approach.detectors) {
+    queued += state.queued[d] ?? 0;
+    vehicles += state.vehicles_on[d] ?? 0;
+  }
+  return { queued, vehicles };
+}
+
+/** The movements that a signal really controls: those that are green always are left out. */
+export function movements(map: MapData, junction: MapJunction): Movement[] {
+  const angles = laneAngles(map, junction);
+  const found = new Map<string, Movement>();
+  junction.links.forEach((link, index) => {
+    const angle = angles.get(link.lane);
+    const turn = TURN[link.direction];
+    if (angle === undefined || turn === undefined) return;
+    if (junction.phases.every((phase) => phase[index] === "G")) return;
+    const key = `${angle.toFixed(1)} ${turn}`;
+    const known = found.get(key);
+    if (known) known.links.push(index);
+    else found.set(key, { angle, exit: angle + Math.PI + (turn * Math.PI) / 2, links: [index] });
+  });
+  return [...found.values()];
+}
+
+/** Index 0 to 7 of the compass side an angle points to: east, north-east, north, … */
+export function side(angle: number): number {
+  return (Math.round(angle / (Math.PI / 4)) + 8) % 8;
+}
+
+export function bounds(map: MapData): { low: Point; high: Point } {
+  const points: Point[] = map.roads.flatMap((road) => road.shape);
+  points.push(...map.junctions.map((junction): Point => [junction.x, junction.y]));
+  const low: Point = [Infinity, Infinity];
+  const high: Point = [-Infinity, -Infinity];
+  for (const [x, y] of points) {
+    low[0] = Math.min(low[0], x);
+    low[1] = Math.min(low[1], y);
+    high[0] = Math.max(high[0], x);
+    high[1] = Math.max(high[1], y);
+  }
+  return { low, high };
+}
+
+export function distance(a: Point, b: Point): number {
+  return Math.hypot(a[0] - b[0], a[1] - b[1]);
+}
+
+/** Of each incoming lane, where its traffic comes from, by its detector nearest the stop line. */
+function laneAngles(map: MapData, junction: MapJunction): Map<string, number> {
+  const centre: Point = [junction.x, junction.y];
+  const nearest = new Map<string, { metres: number; angle: number }>();
+  for (const detector of map.detectors) {
+    const ends = detector.junction === junction.id ? endsOf(detector) : undefined;
+    if (!ends) continue;
+    const [from, to] = ends;
+    const metres = distance(to, centre);
+    if (metres >= (nearest.get(detector.lane)?.metres ?? Infinity)) continue;
+    nearest.set(detector.lane, { metres, angle: Math.atan2(from[1] - to[1], from[0] - to[0]) });
+  }
+  return new Map([...nearest].map(([lane, { angle }]) => [lane, angle]));
+}
+
+function endsOf(detector: MapDetector): [Point, Point] | undefined {
+  const from = detector.shape[0];
+  const to = detector.shape.at(-1);
+  return from && to ? [from, to] : undefined;
+}
+
+function mix(a: Point, b: Point, share: number): Point {
+  return [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
+}
