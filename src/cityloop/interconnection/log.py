@@ -50,6 +50,7 @@ _IN_SEGMENT = "SELECT 1 FROM sequences WHERE source = ? AND run = ? AND first <=
 _SEQUENCE = "SELECT max(coalesce((SELECT max(sequence) FROM batches \
 WHERE source = ?1 AND run = ?2), 0), coalesce((SELECT max(last) FROM sequences \
 WHERE source = ?1 AND run = ?2), 0))"
+_WHERE = "SELECT position FROM batches WHERE source = ? AND run = ? AND sequence = ?"
 _PAGE = "SELECT position, committed_at, schema, body FROM batches \
 WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
 _PAGE_ROWS = 256
@@ -151,6 +152,12 @@ class SqliteLog:
         """The highest committed sequence of a source in a run; 0 when there is none."""
         with sqlite_errors(self.path):
             return number(self._reader(), _SEQUENCE, (source, run))
+
+    def position(self, source: str, run: str, sequence: int) -> Position | None:
+        """Where a batch lies that was committed lately; None when it lies in a segment or nowhere."""
+        with sqlite_errors(self.path):
+            found = rows(self._reader(), _WHERE, (source, run, sequence))
+        return Position(found[0][0]) if found else None
 
     def close(self) -> None:
         """Let go of the file; nothing is lost without it."""
