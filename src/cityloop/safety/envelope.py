@@ -143,7 +143,11 @@ def due(
     due_at = deadline + timing.min_green_ms[rows, :phases]
     turn = timing.turn_ms[rows]
     fixed = timing.fixed_order[rows][:, None]
-    wish = due_at if calls is None else _behind_calls(timing, rows, due_at, turn, calls)
+    if calls is None:
+        wish = due_at
+    else:
+        unserved = Calls(calls.called & ~timing.lit[rows, phase], calls.started)
+        wish = _behind_calls(timing, rows, due_at, turn, unserved)
     order = np.where(fixed, timing.cycle[rows, phase], np.argsort(wish, axis=1, kind="stable"))
     served = np.cumsum(np.take_along_axis(turn, order, 1), axis=1) + leave[:, None]
     slack = (np.take_along_axis(due_at, order, 1) - served).min(axis=1, initial=FAR)

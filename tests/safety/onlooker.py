@@ -1,0 +1,155 @@
+"""Judges cabinets by what their lamps showed, second by second, and by nothing else.
+
+Written against the traffic rules, not against the cabinet: it knows the junctions, the letters and
+what was asked, never the cabinet's state. Every function raises AssertionError with the junction, the
+second and the links.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.standards.signals import Junction
+
+Letters = npt.NDArray[np.str_]
+Moments = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+EXIT_RED_S = 5
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Maximal runs of True in one link's column: [start, end) and whether both ends were seen."""
+
+    start: Moments
+    end: Moments
+
+    @classmethod
+    def of(cls, flags: Flags) -> "Runs":
+        edges = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
+        return cls(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1))
+
+
+def green(letters: Letters) -> Flags:
+    return np.isin(letters, ["G", "g"])
+
+
+def check_conflicts(junction: Junction, letters: Letters) -> None:
+    """Two foes are green together only where one shows g and yields to the other."""
+    lit = green(letters)
+    for a, link in enumerate(junction.links):
+        for b in link.foes:
+            both = lit[:, a] & lit[:, b]
+            lawful = np.zeros(len(letters), dtype=bool)
+            if b in link.yields_to:
+                lawful |= letters[:, a] == "g"
+            if a in junction.links[b].yields_to:
+                lawful |= letters[:, b] == "g"
+            bad = np.flatnonzero(both & ~lawful)
+            assert not bad.size, f"{junction.id}: {a} and {b} conflict at {bad[0]} s"
+            if junction.links[b].crossing_m > 0:
+                sneaks = np.flatnonzero((letters[:, a] == "s") & lit[:, b])
+                assert not sneaks.size, f"{junction.id}: {a} turns into people on {b}"
+
+
+def check_minimum_green(junction: Junction, letters: Letters) -> None:
+    """A link stays green for at least the shortest minimum of the phases that serve it, and a
+    phase that is no mere all-red picture for its own."""
+    lit = green(letters)
+    for a in range(len(junction.links)):
+        least = min(
+            junction.min_green_s[p] for p, s in enumerate(junction.phases) if s.state[a] != "r"
+        )
+        runs = Runs.of(lit[:, a])
+        short = (runs.end - runs.start < least) & (runs.end < len(letters))
+        assert not short.any(), f"{junction.id}: link {a} green too short at {runs.start[short]}"
+    for p, shown in phases_shown(junction, letters).items():
+        runs = Runs.of(shown)
+        short = (runs.end - runs.start < junction.min_green_s[p]) & (runs.end < len(letters))
+        assert not short.any(), f"{junction.id}: phase {p} too short at {runs.start[short]}"
+
+
+def phases_shown(junction: Junction, letters: Letters) -> dict[int, Flags]:
+    """For each phase that cannot be taken for the middle of a clearance: when it was shown."""
+    states = [phase.state for phase in junction.phases]
+    middles = {
+        "".join(
+            "r" if "r" in (a, b) else min(a, b, key="gG".index) for a, b in zip(s, t, strict=True)
+        )
+        for s in states
+        for t in states
+        if s != t
+    }
+    plain = np.where(letters == "s", "r", letters)
+    return {
+        p: (plain == np.array(list(state))).all(axis=1)
+        for p, state in enumerate(states)
+        if state not in middles
+    }
+
+
+def check_clearance(junction: Junction, letters: Letters) -> None:
+    """Every green of a vehicle ends through its whole yellow; a green starts only when every foe
+    that was moving has been red for all-red, people for their walk, all for the exit after flash."""
+    lit, total = green(letters), len(letters)
+    seconds = np.arange(total)
+    for a, link in enumerate(junction.links):
+        walks = link.crossing_m > 0
+        yellow = 0 if walks else junction.yellow_s[a]
+        for end in Runs.of(lit[:, a]).end:
+            tail = letters[end : end + math.ceil(yellow), a]
+            assert (tail == "y").all(), f"{junction.id}: link {a} lost its yellow at {end}"
+        moving = lit[:, a] | (letters[:, a] == "y")
+        red_s = link.crossing_m / 1.2 if walks else junction.all_red_s
+        last = np.maximum.accumulate(np.where(moving, seconds, -1000))
+        flash = np.maximum.accumulate(np.where(letters[:, a] == "o", seconds, -1000))
+        for b, other in enumerate(junction.links):
+            if a not in other.foes and b not in link.foes:
+                continue
+            starts = Runs.of(lit[:, b]).start
+            starts = starts[(starts > 0) & ~lit[starts, a]]
+            bad = starts - last[starts] - 1 < red_s
+            assert not bad.any(), f"{junction.id}: {b} starts before {a} is clear, {starts[bad]}"
+            bad = starts - flash[starts] - 1 < EXIT_RED_S
+            assert not bad.any(), f"{junction.id}: {b} starts out of flash at {starts[bad]}"
+
+
+def check_letters(junction: Junction, letters: Letters) -> None:
+    """Only known letters; yellow follows green alone; s only where turning on red is allowed."""
+    assert np.isin(letters, list("Ggyrso")).all(), f"{junction.id}: unknown letter"
+    lit = green(letters)
+    for a, link in enumerate(junction.links):
+        for start in Runs.of(letters[:, a] == "y").start:
+            assert start > 0, f"{junction.id}: link {a} begins in yellow"
+            assert lit[start - 1, a], f"{junction.id}: link {a} yellow out of nothing at {start}"
+        assert link.turns_on_red or not (letters[:, a] == "s").any(), f"{junction.id}: s on {a}"
+        assert link.crossing_m == 0 or not (letters[:, a] == "y").any(), f"{junction.id}: y on {a}"
+
+
+def check_maximum_red(junction: Junction, letters: Letters, max_red_s: float) -> None:
+    """No link waits longer between two greens."""
+    for a in range(len(junction.links)):
+        runs = Runs.of(~green(letters)[:, a])
+        longest = int((runs.end - runs.start).max(initial=0))
+        assert longest <= max_red_s, f"{junction.id}: link {a} red for {longest} s > {max_red_s}"
+
+
+def check_calls(junction: Junction, letters: Letters, calls: Flags) -> int:
+    """Between a call and the crossing's green no other phase starts twice; returns calls judged."""
+    lit, judged = green(letters), 0
+    starts = {p: Runs.of(shown).start for p, shown in phases_shown(junction, letters).items()}
+    for a, link in enumerate(junction.links):
+        if link.crossing_m == 0:
+            continue
+        served = np.append(Runs.of(lit[:, a]).start, len(letters))
+        waits = ~lit[:, a] & np.concatenate([[False], ~lit[:-1, a]])
+        for call in np.flatnonzero(calls[:, a] & waits):
+            until = served[np.searchsorted(served, call, side="right")]
+            judged += 1
+            for p, moments in starts.items():
+                passed = np.count_nonzero((moments > call) & (moments < until))
+                assert passed <= 1, f"{junction.id}: call of {a} at {call} passed over by {p}"
+    return judged
