@@ -1,0 +1,1 @@
+"""Pure functions on arrays: what loops and evaluation compute. No I/O."""

@@ -1,0 +1,1 @@
+"""The loops, one file each, by domain. Domains meet only as data in the log."""

@@ -1,0 +1,1 @@
+"""Loops that serve people on the move."""

@@ -1,0 +1,224 @@
+"""Traffic signals that follow their traffic: each second, every junction keeps or changes phase.
+
+Serves all who drive through signalised junctions. May change the phase of a signal, within what
+its cabinet allows. If it fails, or its detectors fall silent, the cabinets run their local plans.
+Model: max-pressure in vehicles served per second, seen along the path, change-over included
+(``analysis.platoons``); turns that yield wait for gaps; a full exit serves nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.analysis import platoons
+from cityloop.analysis.approaches import Approaches, Entries, approaches
+from cityloop.analysis.arrivals import AGES, Reach, arrivals, entries, reach
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.frame import Bools, EntityIds
+from cityloop.kernel.loop import Latest, Loop, Proposals, Score
+from cityloop.kernel.view import Memory, View
+from cityloop.standards.network import RoadNetwork
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+GREEN = 0
+OPERATOR = 2
+SILENT_S = 5.0
+"""A detector or cabinet not heard of for longer is silent."""
+COMMITTED_S = 3.0
+"""An order to change is repeated this long: the cabinet needs a tick or two to show it."""
+STALLED_S = 6.0
+"""A green lane whose queue has not moved for longer serves nobody."""
+LATENCY_S = 1.0
+"""An order takes effect one second after what it was computed from."""
+FORGOTTEN_S = 900.0
+"""Time constant of the turning shares."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timing:
+    """What the loop saw at each of J junctions.
+
+    ``phase``: with green now, or last; ``wanted``: what is best. ``rate_now``, ``rate_wanted``:
+    vehicles per second that they serve. ``queued``: vehicles standing before the wanted phase.
+    ``lost_s``: change-over between the two. ``blind``: detectors silent or absurd.
+    ``controllable``: not blind, the cabinet heard of, and not in an operator's hands.
+    """
+
+    ids: EntityIds
+    phase: Ints
+    wanted: Ints
+    rate_now: Floats
+    rate_wanted: Floats
+    queued: Floats
+    lost_s: Floats
+    blind: Bools
+    controllable: Bools
+
+
+def start(knows: Mapping[str, Any]) -> Memory:
+    """Nothing ordered yet, nothing counted yet."""
+    network: RoadNetwork = knows["network"]
+    junctions, lanes = len(network.bank.junctions), len(network.stop_lines.lanes)
+    return {
+        "wanted": np.full(junctions, -1, dtype=np.int64),
+        "wanted_at": np.zeros(junctions, dtype=np.int64),
+        "counted": np.zeros(lanes),
+        "counted_s": np.zeros(1),
+        "idle_s": np.zeros(lanes),
+        "present": np.zeros(len(network.detectors.lanes)),
+        "entered": np.zeros((len(network.detectors.lanes), AGES)),
+    }
+
+
+def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
+    """Which phase serves most at each junction, and whether its detectors can be believed."""
+    network: RoadNetwork = view.knows["network"]
+    lanes = approaches(network)
+    signals = view["signals"]
+    phase = _whole(signals["phase"])
+    memory = _count(view, memory, reach(network, lanes))
+    green = signals["stage"] == GREEN
+    rates, queued, lost_s = _rates(view, memory, network, lanes, phase)
+    each = np.arange(lanes.junctions)
+    lasting = signals["stageAge"] + LATENCY_S >= network.bank.min_green_s[each, phase]
+    best = rates.argmax(axis=1)
+    better = rates[each, best] > rates[each, phase]
+    wanted = np.where(green & lasting & better, best, phase)
+    wanted, wanted_at = _commit(wanted, phase, green, memory, now)
+    blind = _blind(view, network, lanes, now)
+    heard = (signals.age_s(now) <= SILENT_S) & ~np.isnan(signals["phase"])
+    findings = Timing(
+        ids=network.bank.ids,
+        phase=phase,
+        wanted=wanted,
+        rate_now=rates[each, phase],
+        rate_wanted=rates[each, wanted],
+        queued=queued[each, wanted],
+        lost_s=lost_s[each, wanted],
+        blind=blind,
+        controllable=heard & ~blind & (signals["inCharge"] != OPERATOR),
+    )
+    return findings, {**memory, "wanted": wanted, "wanted_at": wanted_at}
+
+
+def _whole(values: Floats) -> Ints:
+    return np.where(np.isnan(values), 0.0, np.maximum(values, 0.0)).astype(np.int64)
+
+
+def _floats(memory: Memory, name: str) -> Floats:
+    return np.asarray(memory[name], dtype=np.float64)
+
+
+def _ints(memory: Memory, name: str) -> Ints:
+    return np.asarray(memory[name], dtype=np.int64)
+
+
+def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
+    """Fold the counts of the last second into flows, idle times and moments of entry."""
+    passed = np.nan_to_num(view["stop_lines"]["vehicleCount"])
+    present = np.nan_to_num(view["lanes"]["vehicleCount"])
+    entered = _floats(memory, "entered")
+    keep = np.exp(-1.0 / FORGOTTEN_S)
+    return {
+        **memory,
+        "counted": _floats(memory, "counted") * keep + passed,
+        "counted_s": _floats(memory, "counted_s") * keep + 1.0,
+        "idle_s": np.where(passed > 0, 0.0, _floats(memory, "idle_s") + 1.0),
+        "present": present,
+        "entered": entries(seen, _floats(memory, "present"), present, passed, entered),
+    }
+
+
+def _rates(
+    view: View, memory: Memory, network: RoadNetwork, lanes: Approaches, phase: Ints
+) -> tuple[Floats, Floats, Floats]:
+    """Of each phase (J, P): vehicles served per second, vehicles standing, change-over seconds."""
+    table = view["lanes"]
+    standing = np.nan_to_num(table["queueLength"])
+    moving = np.maximum(np.nan_to_num(table["vehicleCount"]) - standing, 0.0)
+    flow = (_floats(memory, "counted") + 1.0) / (_floats(memory, "counted_s") + 60.0)
+    weights = lanes.learned_weights(flow)
+    arrived = arrivals(reach(network, lanes), weights, standing, moving, _floats(memory, "entered"))
+    queued = Entries(lanes.feeds.rows, lanes.feeds.columns, weights).onto_rows(standing, len(lanes))
+    each = np.arange(lanes.junctions)
+    lost_s = platoons.intergreens(network.bank)[each, phase]
+    is_green = platoons.green_now(lanes, phase)
+    room = lanes.exits_free(standing, network.exit_room)
+    room[is_green & (queued >= 1) & (_floats(memory, "idle_s") > STALLED_S)] = 0.0
+    delay_s = np.where(is_green, 0.0, lost_s.max(axis=1)[lanes.junction] + platoons.STARTUP_S)
+    earliest_s = lost_s + np.where(lost_s > 0, network.bank.min_green_s, 0.0)
+    rates = platoons.service_rates(lanes, arrived, room, delay_s, earliest_s)
+    phase_queue = lanes.lanes_of_phase.onto_rows(queued, rates.size).reshape(rates.shape)
+    return np.where(network.bank.has_phase, rates, -1.0), phase_queue, lost_s
+
+
+def _commit(
+    wanted: Ints, phase: Ints, green: Bools, memory: Memory, now: CityTime
+) -> tuple[Ints, Ints]:
+    """Repeat an order to change until the cabinet shows it."""
+    before, since = _ints(memory, "wanted"), _ints(memory, "wanted_at")
+    fresh = (now - since) < COMMITTED_S * 1000
+    wanted = np.where(green & fresh & (before >= 0) & (before != phase), before, wanted)
+    return wanted, np.where(wanted == before, since, now)
+
+
+def _blind(view: View, network: RoadNetwork, lanes: Approaches, now: CityTime) -> Bools:
+    """Junctions with a detector that is silent or tells what cannot be. Shape (J,)."""
+    table, stops = view["lanes"], view["stop_lines"]
+    count, queue = table["vehicleCount"], table["queueLength"]
+    sane = (queue >= 0) & (queue <= count) & (count <= 2.0 * network.exit_room + 2.0)
+    bad = ~sane | (table.age_s(now) > SILENT_S)
+    bad_line = ~(stops["vehicleCount"] >= 0) | (stops.age_s(now) > SILENT_S)
+    blind = np.zeros(lanes.junctions, dtype=np.bool_)
+    detector, junction = lanes.watched_by
+    blind[junction[bad[detector]]] = True
+    blind[lanes.junction[bad_line & (lanes.junction >= 0)]] = True
+    return blind
+
+
+def respond(findings: Timing) -> Proposals:
+    """An order for every controllable junction: to keep a phase is an order too."""
+    rows = np.flatnonzero(findings.controllable)
+    return Proposals(
+        actuators=findings.ids,
+        rows=rows,
+        actions=findings.wanted[rows],
+        reason=lambda i: _reason(findings, int(rows[i])),
+    )
+
+
+def _reason(seen: Timing, j: int) -> str:
+    now, wanted = int(seen.phase[j]), int(seen.wanted[j])
+    if now == wanted:
+        return f"Keep phase {now}: it serves {seen.rate_now[j]:.2f} vehicles a second, none more."
+    return (
+        f"Change from phase {now} ({seen.rate_now[j]:.2f} vehicles a second) to phase {wanted}: "
+        f"{seen.queued[j]:.0f} wait, {seen.rate_wanted[j]:.2f} a second would be served, "
+        f"{seen.lost_s[j]:.0f} s of change-over included."
+    )
+
+
+loop = Loop(
+    name="mobility/signal_timing",
+    version="1",
+    watches={
+        "lanes": Latest("LaneDetector", ("vehicleCount", "queueLength"), "network.detector_ids"),
+        "stop_lines": Latest("StopLineDetector", ("vehicleCount",), "network.stop_line_ids"),
+        "signals": Latest(
+            "SignalController",
+            ("phase", "stage", "stageAge", "inCharge"),
+            "network.controller_ids",
+        ),
+    },
+    knows=("network",),
+    every_s=1.0,
+    start=start,
+    analyse=analyse,
+    respond=respond,
+    score=Score("mean travel time of all vehicles", "s", lower_is_better=True),
+)
