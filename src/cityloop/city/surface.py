@@ -133,7 +133,7 @@ class JunctionState(Struct, frozen=True, array_like=True):
     """What a cabinet last reported, on the wire ``[phase, stage, stage_age_s, in_charge]``.
 
     ``stage``: 0 green, 1 yellow, 2 all-red, 3 flash. ``in_charge``: 0 local plan, 1 centre,
-    2 operator. ``phase``: the green phase it is in or goes to.
+    2 operator. ``phase``: what is green, in clearance what is to come, -2 in flash.
     """
 
     phase: int

@@ -202,7 +202,7 @@ def _told(error: Exception) -> str:
 
 def decision_id(loop: str, run: str, at: CityTime, actuator: str) -> str:
     """The same tick of the same loop on the same log always has the same decision ids."""
-    return f"urn:ngsi-ld:{DECISION}:{loop}:{run}:{at // 1000}:{actuator.rpartition(':')[2]}"
+    return f"urn:ngsi-ld:{DECISION}:{loop}:{run}:{at}:{actuator.rpartition(':')[2]}"
 
 
 def digest(view: View) -> str:

@@ -38,6 +38,10 @@ class EntityIds:
         text = "".join(f"{len(name)}:{name}" for name in self.names)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
+    def __reduce__(self) -> tuple[type["EntityIds"], tuple[tuple[str, ...]]]:
+        """Pickled by its names alone."""
+        return EntityIds, (self.names,)
+
     def __len__(self) -> int:
         return len(self.names)
 

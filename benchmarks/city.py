@@ -1,0 +1,122 @@
+"""The whole city against the bare simulator, in one run: speed, latencies, memory.
+
+    python benchmarks/city.py [--rounds 3]
+
+Bare: the same hour, network, demand, seed and second-by-second stepping, on the baseline's plans,
+no sensors, no cabinets. City: ``cityloop up`` with the baseline off, as fast as it goes, with one
+client on the event stream that reads and draws nothing.
+"""
+
+import argparse
+import multiprocessing as mp
+import threading
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import httpx
+import psutil
+from tests.faults.running import HANGZHOU, RunningCity, running, until
+
+from benchmarks.record import Result, record
+from cityloop.city.build import Site, build_site
+
+PORT = 18431
+
+
+def bare_s(site: Site) -> float:
+    """Seconds that SUMO alone needs for the hour, in a process of its own."""
+    context = mp.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_bare, args=(site.baseline, theirs))
+    process.start()
+    seconds: float = ours.recv()
+    process.join()
+    return seconds
+
+
+def _bare(scenario: object, pipe: object) -> None:
+    import libsumo
+
+    files = ",".join(map(str, scenario.additional))  # type: ignore[attr-defined]
+    libsumo.start(
+        [
+            *("sumo", "--net-file", str(scenario.net)),  # type: ignore[attr-defined]
+            *("--route-files", ",".join(map(str, scenario.routes))),  # type: ignore[attr-defined]
+            *(("--additional-files", files) if files else ()),
+            *("--step-length", "1", "--seed", "1", "--time-to-teleport", "-1"),
+            *("--no-step-log", "--no-warnings"),
+        ]
+    )
+    started = time.perf_counter()
+    for _ in range(3600):
+        libsumo.simulationStep()
+    pipe.send(time.perf_counter() - started)  # type: ignore[attr-defined]
+    libsumo.close()
+
+
+def city_s(folder: Path) -> tuple[float, dict[str, float]]:
+    """Seconds that the city needs for the same hour, and what it says of itself at the end."""
+    with running(folder, PORT, "--speed", "max", "--no-baseline", "--runs", "2") as city:
+        until("the stream", lambda: city.get("/api/summary"))
+        follower = threading.Thread(target=_follow, args=(city,), daemon=True)
+        follower.start()
+        first = until("the first tick", lambda: _second(city))
+        started = time.perf_counter()
+        until("the last tick", lambda: _second(city, least=3500), 300.0)
+        last = until("the time", lambda: _second(city))
+        passed = time.perf_counter() - started
+        hub = psutil.Process(city.pids()["hub"])
+        said = {
+            "hub_mb": hub.memory_info().rss / 1e6,
+            "p99_ms": city.get("/api/summary")["loop_latency_p99_ms"],
+            "act_p99_ms": city.get("/api/state")["counters"].get("act_latency_p99_ms") or 0.0,
+        }
+        city.stop()
+    return passed * 3600 / (last - first), said
+
+
+def _second(city: RunningCity, least: int = 0) -> int | None:
+    state = city.get("/api/state")
+    if not state or not state["city_time"] or not state["run"].endswith("-1"):
+        return None
+    minutes, seconds = state["city_time"][14:16], state["city_time"][17:19]
+    second = int(minutes) * 60 + int(seconds)
+    return second if second >= max(1, least) else None
+
+
+def _follow(city: RunningCity) -> None:
+    try:
+        with httpx.stream("GET", f"http://127.0.0.1:{city.port}/api/stream", timeout=None) as lines:
+            for _ in lines.iter_raw():
+                pass
+    except httpx.TransportError:
+        return
+
+
+def main() -> None:
+    """Run rounds of bare and city in turn; keep the medians."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    with TemporaryDirectory() as folder:
+        site = build_site(HANGZHOU, Path(folder) / "site")
+        bare, city, said = [], [], {}
+        for number in range(rounds):
+            bare.append(bare_s(site))
+            seconds, said = city_s(Path(folder) / f"round{number}")
+            city.append(seconds)
+            print(f"bare {bare[-1]:.2f} s, city {seconds:.2f} s, {said}")
+    speed = median(b / c for b, c in zip(bare, city, strict=True))
+    record(
+        "city",
+        Result("city_speed_of_bare_sumo", speed, "ratio", median(bare), speed),
+        Result("hub_memory_after_an_hour", said["hub_mb"], "MB"),
+        Result("frame_to_orders_p99", said["p99_ms"], "ms"),
+        Result("act_latency_p99", said["act_p99_ms"], "ms"),
+    )
+
+
+if __name__ == "__main__":
+    main()

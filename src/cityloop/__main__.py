@@ -1,0 +1,6 @@
+"""``python -m cityloop``."""
+
+from cityloop.cli import main
+
+if __name__ == "__main__":
+    main()

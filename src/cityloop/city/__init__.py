@@ -1,0 +1,1 @@
+"""The wiring: configuration, the only place that names back ends, and the processes of a city."""

@@ -1,0 +1,141 @@
+"""From settings to parts: the one place that names back ends, loops and simulators."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cityloop.city.config import Settings, read_settings
+from cityloop.city.hub import Hub
+from cityloop.city.surface import MapData
+from cityloop.city.townplan import map_data
+from cityloop.interconnection.tenant import Tenant
+from cityloop.kernel.clock import WallTime
+from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.loop import Loop, Mode
+from cityloop.kernel.runner import Runner
+from cityloop.perception.gate import DeviceSource, Gate
+from cityloop.safety.envelope import check_bank
+from cityloop.safety.guard import SignalGuard
+from cityloop.safety.modes import ModeBook
+from cityloop.safety.timing import Limits
+from cityloop.standards.attributes import declared
+from cityloop.standards.network import RoadNetwork
+from cityloop.twins.sumo.demand import read_demand
+from cityloop.twins.sumo.network import entity_id, read_network
+from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
+from cityloop.twins.sumo.tables import build_tables
+
+LOOPS = "cityloop.loops"
+TWIN_SOURCE = "twin"
+
+
+def wall_time() -> WallTime:
+    """The clock of every process."""
+    return WallTime(time.time_ns() // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """A city ready to start; plain data, so that it can be handed to its processes.
+
+    ``folder``: the tenant's, below ``root``. ``scenario`` is what the loop's twin runs,
+    ``baseline`` what the other runs. ``network.bank`` carries the local plans.
+    """
+
+    settings: Settings
+    root: Path
+    network: RoadNetwork
+    limits: Limits
+    scenario: SumoScenario
+    baseline: SumoScenario
+    devices: Mapping[str, EntityIds]
+
+    @property
+    def folder(self) -> Path:
+        """Where the tenant's stores lie."""
+        return self.root / self.settings.city.tenant
+
+    def speed(self, asked: float | None) -> float:
+        """City seconds a second, 0 as fast as it goes; ``asked`` goes before the settings."""
+        if asked is not None:
+            return asked
+        speed = self.settings.twin.speed
+        return 0.0 if speed == "max" else float(speed)
+
+    def map_data(self) -> MapData:
+        """What people see of the network."""
+        return map_data(self.settings, self.network, self.scenario.net)
+
+
+def build_site(folder: Path, data: Path | None = None) -> Site:
+    """Read ``folder/city.toml`` and make its network and plans; raises ConfigError.
+
+    ``data`` goes before the settings' own folder for data.
+    """
+    settings = read_settings(folder)
+    root = (data or folder / settings.city.data).absolute()
+    cache = root / settings.city.tenant / "cache"
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scenario = _scenario(settings, folder, cache)
+    scenario = replace(scenario, end_s=scenario.begin_s + settings.twin.hour_s)
+    signals = settings.signals
+    network = read_network(
+        scenario.net, reach_m=signals.detectors_reach_m, min_green_s=signals.min_green_s
+    )
+    limits = Limits(max_red_s=signals.max_red_s)
+    check_bank(network.bank, limits)
+    _check_names(settings, network)
+    baseline = scenario
+    return Site(settings, root, network, limits, scenario, baseline, _devices(network, scenario))
+
+
+def _scenario(settings: Settings, folder: Path, cache: Path) -> SumoScenario:
+    twin = settings.twin
+    if twin.tables is not None:
+        return build_tables(folder / twin.tables, cache)
+    parts = (twin.scenario or "").split(",")
+    return read_scenario(",".join(str(folder / part.strip()) for part in parts))
+
+
+def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, EntityIds]:
+    """What the twin may speak of, by entity type."""
+    entries = [entity_id("EntryQueue", edge) for edge in read_demand(scenario).entry_edges]
+    return {
+        "LaneDetector": network.detector_ids,
+        "StopLineDetector": network.stop_line_ids,
+        "SignalController": network.controller_ids,
+        "EntryQueue": EntityIds(entries),
+    }
+
+
+def _check_names(settings: Settings, network: RoadNetwork) -> None:
+    known = registered_loops()
+    for name in settings.loops:
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"loop {name} is not installed; there are: {there}")
+    ModeBook(network.bank.ids, settings.groups)
+
+
+def registered_loops() -> Mapping[str, Loop]:
+    """Every installed loop by name: ours and those that other packages register."""
+    loops = (entry.load() for entry in entry_points(group=LOOPS))
+    return {loop.name: loop for loop in loops}
+
+
+def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
+    """The hub of a city, before it has seen anything."""
+    settings, network = site.settings, site.network
+    known = registered_loops()
+    loops = [known[name] for name in settings.loops]
+    modes = ModeBook(network.bank.ids, settings.groups)
+    for loop in loops:
+        modes.add(loop.name, Mode[settings.loops[loop.name].mode.upper()])
+    guard = SignalGuard(network.bank, site.limits)
+    runner = Runner(loops, {"network": network}, guard, network.bank.ids, epoch=epoch)
+    source = DeviceSource(TWIN_SOURCE, site.devices)
+    gate = Gate([source], declared(), tenant.rejects.offer, tenant.log.sequence)
+    return Hub(gate, runner, modes, network.bank.ids, epoch=epoch)

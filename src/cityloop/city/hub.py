@@ -1,0 +1,235 @@
+"""The hub: batches in, committed batches and orders out. No socket, thread or file in here."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from cityloop.city.rows import decision_rows, mode_frame, operator_frame, verdict_frame
+from cityloop.city.surface import DecisionRow
+from cityloop.city.totals import MODE_CHANGE, Totals
+from cityloop.kernel.clock import CityTime, after
+from cityloop.kernel.cycle import DECISION, Pass
+from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.frame import Array, EntityIds, Frame
+from cityloop.kernel.loop import Mode, Orders, Priority
+from cityloop.kernel.ports import Batch, Commit
+from cityloop.kernel.runner import Runner
+from cityloop.reaction.approvals import SENTENCES, Advice, ApprovalBook, Fate
+from cityloop.safety.modes import ModeBook, ModeChange
+
+OPERATORS = "operators"
+ADVICE_S = 30.0
+_RECENT = 1000
+
+
+class Admit(Protocol):
+    """The gate as the hub uses it."""
+
+    def admit(self, batch: Batch) -> Batch:
+        """What of the batch is accepted; the rest is kept and counted by the gate."""
+        ...
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a turn or a command asks of the process: commit these, order those, tell that."""
+
+    batches: list[Batch] = field(default_factory=list)
+    orders: list[Orders] = field(default_factory=list)
+    rows: list[DecisionRow] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Hub:
+    """Gate, loops, guard, modes, approvals and totals of one tenant; a fold of its log.
+
+    ``epoch`` counts the hub's starts: cabinets refuse orders of an older one.
+    """
+
+    def __init__(
+        self, gate: Admit, runner: Runner, modes: ModeBook, actuators: EntityIds, *, epoch: int
+    ) -> None:
+        self._gate = gate
+        self._runner = runner
+        self.modes = modes
+        self.totals = Totals()
+        self.approvals = ApprovalBook()
+        self.latest: dict[str, Frame] = {}
+        self.recent: deque[DecisionRow] = deque(maxlen=_RECENT)
+        self.now = CityTime(0)
+        self._actuators = actuators
+        self._epoch = epoch
+        self._sequence = 0
+        self._by_hand = CityTime(0)
+
+    @property
+    def run(self) -> str:
+        """The run that the newest batch belongs to; empty before the first."""
+        return self._runner.run
+
+    def turn(self, batch: Batch, *, late: bool) -> Effects:
+        """One batch of a twin: admit, fold, and unless it is late, decide.
+
+        The returned batch holds what was accepted and what was decided: one commit covers both.
+        """
+        accepted = self._gate.admit(batch)
+        self._show(accepted.frames)
+        if accepted.run != self.run:
+            self.approvals.clear()
+        if late:
+            self._runner.remember(accepted)
+            self.totals.count(accepted)
+            return Effects([accepted])
+        covered, passes = self._runner.turn(accepted, self.modes.of)
+        effects = Effects()
+        verdicts = self._advise(passes)
+        if verdicts:
+            covered = replace(covered, frames=covered.frames + tuple(verdicts))
+        effects.batches.append(covered)
+        effects.orders = [p.orders for p in passes if p.orders is not None]
+        effects.failures = [f"{p.loop}: {p.failure}" for p in passes if p.failure]
+        effects.rows = self._tell(covered.frames)
+        self.totals.count(covered)
+        return effects
+
+    def _show(self, frames: Iterable[Frame]) -> None:
+        for part in frames:
+            self.latest[part.type] = part
+            self.now = max(self.now, part.observed_at)
+
+    def _tell(self, frames: Iterable[Frame]) -> list[DecisionRow]:
+        waiting = {advice.id for advice in self.approvals}
+        rows: list[DecisionRow] = []
+        for part in frames:
+            if part.type == DECISION:
+                first = self.totals.decisions + len(rows) + 1
+                rows.extend(decision_rows(part, first, waiting))
+        self.recent.extend(rows)
+        return rows
+
+    def _advise(self, passes: Iterable[Pass]) -> list[Frame]:
+        """Put up what loops in advise want; the frames that record what became of older advice."""
+        ended = [(advice, Fate.LAPSED) for advice in self.approvals.lapse(self.now)]
+        for decided in (p.decisions for p in passes if p.decisions is not None):
+            for i in np.flatnonzero(decided["mode"] == Mode.ADVISE).tolist():
+                advice = self._advice(decided, i)
+                if decided["verdict"][i]:
+                    old = self.approvals.withdraw(advice.loop, advice.row)
+                else:
+                    old = self.approvals.offer(advice)
+                if old is not None:
+                    ended.append((old, Fate.OVERTAKEN))
+        return [self._verdict(advice, fate) for advice, fate in ended]
+
+    def _advice(self, decided: Frame, i: int) -> Advice:
+        actuator = str(decided["actuator"][i])
+        return Advice(
+            decided.ids.names[i],
+            str(decided["loop"][i]),
+            self._actuators.index[actuator],
+            actuator,
+            int(decided["action"][i]),
+            str(decided["reason"][i]),
+            after(self.now, ADVICE_S),
+        )
+
+    def _verdict(self, advice: Advice, fate: Fate) -> Frame:
+        return verdict_frame(advice, fate, SENTENCES[fate], self.run, self.now)
+
+    def set_mode(self, loop: str, group: str, mode: Mode, evidence: str) -> Effects:
+        """Switch a mode; raises RefusedError with what is missing."""
+        change = self.modes.check(loop, group, mode, evidence)
+        self.modes.apply(change)
+        return self._recorded(mode_frame(change, self.run, self.now))
+
+    def answer(self, advice_id: str, confirm: bool) -> Effects:
+        """A person's answer to advice; raises RefusedError when it no longer waits."""
+        advice = self.approvals.take(advice_id, self.now)
+        fate = Fate.CONFIRMED if confirm else Fate.REJECTED
+        effects = self._recorded(self._verdict(advice, fate))
+        if confirm:
+            effects.orders.append(
+                self._order(
+                    Priority.OPTIMISATION, self._hand_time(), advice.row, advice.action, ADVICE_S
+                )
+            )
+        return effects
+
+    def operate(self, junction: str, operation: str, action: int, minutes: float) -> Effects:
+        """A person takes a junction by hand, or gives it back; raises RefusedError."""
+        name = f"urn:ngsi-ld:SignalController:{junction}"
+        row = self._actuators.index.get(name)
+        if row is None:
+            raise RefusedError(f"Junction {junction} does not exist; see the map for its name.")
+        if not self.run:
+            raise RefusedError("No signal has reported yet; wait for the first second of the run.")
+        if not 0 < minutes <= 240:
+            raise RefusedError(f"{minutes:g} minutes: a hold lasts more than 0 and at most 240.")
+        if operation == "hold" and action < 0:
+            action = int(self.latest["SignalController"]["phase"][row])
+        at = self._hand_time()
+        effects = self._recorded(operator_frame(name, operation, action, self.run, at))
+        effects.orders.append(self._order(Priority.MANUAL, at, row, action, minutes * 60))
+        return effects
+
+    def _hand_time(self) -> CityTime:
+        """Now, a millisecond later each time: two acts in one second (or while paused) differ."""
+        self._by_hand = max(self.now, CityTime(self._by_hand + 1))
+        return self._by_hand
+
+    def _order(
+        self, priority: Priority, at: CityTime, row: int, action: int, valid_s: float
+    ) -> Orders:
+        rows, actions = np.array([row], dtype=np.int64), np.array([action], dtype=np.int64)
+        return Orders(at, after(at, valid_s), self._epoch, priority, rows, actions)
+
+    def _recorded(self, frame: Frame) -> Effects:
+        self._sequence += 1
+        batch = Batch(OPERATORS, self.run, self._sequence, (frame,))
+        rows = self._tell(batch.frames)
+        self.totals.count(batch)
+        return Effects([batch], rows=rows)
+
+    def replay(self, commit: Commit) -> None:
+        """Fold one commit of the log after a restart."""
+        batch = commit.batch
+        if batch.source == OPERATORS:
+            self._sequence = batch.sequence
+        self._runner.replay([commit])
+        self._show(part for part in batch.frames if part.type != DECISION)
+        self._tell(batch.frames)
+        self.totals.count(batch)
+        for part in batch.frames:
+            if part.type == MODE_CHANGE:
+                self._switch(part)
+
+    def _switch(self, part: Frame) -> None:
+        for loop, group, mode in zip(part["loop"], part["group"], part["mode"], strict=True):
+            self.modes.apply(ModeChange(str(loop), str(group), Mode(int(mode)), ""))
+
+    def save(self) -> dict[str, Array]:
+        """Everything a new hub needs to go on from here, as named arrays."""
+        parts = {
+            "runner": self._runner.save(),
+            "modes": self.modes.save(),
+            "totals": self.totals.save(),
+            "hub": {"sequence": np.array(self._sequence), "now": np.array(self.now)},
+        }
+        return {f"{part}:{n}": a for part, state in parts.items() for n, a in state.items()}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go on from what ``save`` gave."""
+
+        def part(name: str) -> dict[str, Array]:
+            return {
+                n.removeprefix(f"{name}:"): a for n, a in state.items() if n.startswith(f"{name}:")
+            }
+
+        self._runner.load(part("runner"))
+        self.modes.load(part("modes"))
+        self.totals.load(part("totals"))
+        self._sequence = int(state["hub:sequence"])
+        self.now = CityTime(int(state["hub:now"]))

@@ -1,0 +1,445 @@
+"""The hub's own process: sockets, the writer's thread, checkpoints. Nothing slow runs in here."""
+
+import gc
+import signal
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import structlog
+
+from cityloop.city.build import Site, build_hub, wall_time
+from cityloop.city.hub import Effects, Hub
+from cityloop.city.hub_line import write_orders
+from cityloop.city.surface import Counters, DecisionRow, JunctionState
+from cityloop.city.totals import mode_name
+from cityloop.city.wire import (
+    Answer,
+    Ask,
+    Hello,
+    Line,
+    Message,
+    Names,
+    OrderColumns,
+    Reader,
+    Ready,
+    Reply,
+    Sensed,
+    Told,
+    Waitable,
+    Welcome,
+    accept,
+    listen,
+    ready_among,
+)
+from cityloop.interconnection.tenant import Tenant, open_tenant
+from cityloop.interconnection.writer import LogWriter
+from cityloop.kernel.clock import iso
+from cityloop.kernel.errors import BusyError, InputError, RefusedError
+from cityloop.kernel.frame import Array, EntityIds
+from cityloop.kernel.loop import Mode
+from cityloop.kernel.ports import Batch, Position
+from cityloop.standards.arrow import read_batch, read_ids
+
+_log = structlog.get_logger()
+_SHOW_EVERY_S = 0.2
+_CHECKPOINT_EVERY = 300
+_SAMPLES = 4096
+_GROUP_ROWS = 20_000
+_BUSY_WAIT_S = 0.02
+CHECKPOINT = "hub"
+Key = tuple[str, str]
+"""(source, run)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HubSpec:
+    """All the hub's process needs."""
+
+    site: Site
+    address: Path
+    epoch: int
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What the hub knows of ``surface.LiveState``; the web adds ground truth."""
+
+    city_time: str | None
+    run: str
+    junctions: list[JunctionState]
+    vehicles_on: list[int]
+    queued: list[int]
+    counters: Counters
+    modes: dict[str, dict[str, str]]
+
+
+class Meter:
+    """The newest durations, in ms, and their percentiles."""
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque(maxlen=_SAMPLES)
+
+    def add(self, started: float) -> None:
+        """A duration that began at ``started`` of ``time.perf_counter`` and ends now."""
+        self._samples.append((time.perf_counter() - started) * 1000)
+
+    def percentile(self, share: float) -> float | None:
+        """None while there are no samples."""
+        return float(np.percentile(list(self._samples), share)) if self._samples else None
+
+
+class Reading:
+    """A reader's line with a thread of its own: newest state wins, decisions queue up to a bound.
+
+    A slow reader is dropped, never waited for; it calls again and is told everything anew.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self._wake = threading.Condition()
+        self._state: Told | None = None
+        self._rest: deque[Message] = deque()
+        self._open = True
+        threading.Thread(target=self._send, name="reading", daemon=True).start()
+
+    def show(self, state: Told) -> None:
+        """Replace the state that waits to be sent."""
+        with self._wake:
+            self._state = state
+            self._wake.notify()
+
+    def tell(self, message: Message) -> None:
+        """Queue a message; a reader with too many is dropped."""
+        with self._wake:
+            self._rest.append(message)
+            if len(self._rest) > _SAMPLES:
+                self.close()
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End the thread and the line."""
+        with self._wake:
+            self._open = False
+            self._wake.notify()
+
+    def _send(self) -> None:
+        try:
+            while messages := self._next():
+                for message in messages:
+                    self.line.send(message)
+        except OSError:
+            _log.info("a reader went away")
+        self.line.close()
+
+    def _next(self) -> list[Message]:
+        with self._wake:
+            while self._open and not self._rest and self._state is None:
+                self._wake.wait()
+            if not self._open:
+                return []
+            messages = list(self._rest)
+            self._rest.clear()
+            if self._state is not None:
+                messages.append(self._state)
+                self._state = None
+            return messages
+
+
+class Keeper:
+    """Writes checkpoints in a thread of its own; only the newest one that waits counts."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._wake = threading.Condition()
+        self._next: tuple[Position, dict[str, Array]] | None = None
+        self._open = True
+        self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
+        self._thread.start()
+
+    def keep(self, position: Position, state: dict[str, Array]) -> None:
+        """Save ``state`` as of ``position``."""
+        with self._wake:
+            self._next = position, state
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        with self._wake:
+            self._open = False
+            self._wake.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while self._open and self._next is None:
+                    self._wake.wait()
+                job, self._next = self._next, None
+            if job is None:
+                return
+            position, state = job
+            self._tenant.context.save_checkpoint(CHECKPOINT, position, state)
+
+
+class HubProcess:
+    """Serves twins and readers one message at a time."""
+
+    def __init__(self, spec: HubSpec, supervisor: Line) -> None:
+        self._supervisor = supervisor
+        self._tenant = open_tenant(spec.site.root, spec.site.settings.city.tenant, wall_time)
+        self._hub = build_hub(spec.site, self._tenant, epoch=spec.epoch)
+        recover(self._hub, self._tenant)
+        self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
+        self._keeper = Keeper(self._tenant)
+        self._listener = listen(spec.address)
+        self._twins: dict[Line, Twin] = {}
+        self._readings: dict[Line, Reading] = {}
+        self._committed: dict[Key, int] = {}
+        self._turned: dict[Key, int] = {}
+        self._orders: list[OrderColumns] = []
+        self._latency, self._act = Meter(), Meter()
+        self._show_at = 0.0
+        self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
+
+    def serve(self) -> None:
+        """Until the supervisor says stop or is gone; then everything queued is committed."""
+        self._supervisor.send(Ready())
+        while self._once():
+            now = time.monotonic()
+            if now >= self._show_at:
+                self._show_at = now + _SHOW_EVERY_S
+                self._show(now)
+        self._close()
+
+    def _once(self) -> bool:
+        lines: list[Waitable] = [
+            self._supervisor,
+            self._listener,
+            *self._twins,
+            *self._readings,
+        ]
+        for ready in ready_among(lines, _SHOW_EVERY_S):
+            if ready is self._supervisor:
+                return False
+            if isinstance(ready, Line):
+                self._hear(ready)
+            else:
+                self._twins[accept(self._listener)] = Twin()
+        return True
+
+    def _hear(self, line: Line) -> None:
+        try:
+            self._take(line, line.receive())
+        except (OSError, EOFError):
+            self._drop(line)
+        except (InputError, msgspec.MsgspecError) as error:
+            _log.error("a message cannot be read; its line is cut", why=str(error))
+            self._drop(line)
+
+    def _drop(self, line: Line) -> None:
+        self._twins.pop(line, None)
+        reading = self._readings.pop(line, None)
+        if reading is not None:
+            reading.close()
+        else:
+            line.close()
+
+    def _take(self, line: Line, message: Message) -> None:
+        match message:
+            case Sensed():
+                self._sensed(line, message)
+            case Names():
+                ids = read_ids(message.body)
+                self._twins[line].ids[ids.digest] = ids
+            case Hello():
+                key = message.source, message.run
+                self._twins[line].key = key
+                if key not in self._turned:
+                    known = self._tenant.log.sequence(*key)
+                    self._turned[key] = self._committed[key] = known
+                line.send(Welcome(self._committed[key]))
+            case Reader():
+                self._twins.pop(line)
+                self._readings[line] = reading = Reading(line)
+                reading.tell(_decisions(list(self._hub.recent)))
+            case Ask():
+                self._answer(line, message)
+            case _:
+                raise InputError(f"{type(message).__name__} is no message for the hub")
+
+    def _sensed(self, line: Line, message: Sensed) -> None:
+        started = time.perf_counter()
+        twin = self._twins[line]
+        batch = read_batch(message.body, twin.ids)
+        effects = Effects()
+        if message.sequence > self._turned[twin.key]:
+            effects = self._hub.turn(batch, late=message.late)
+            self._turned[twin.key] = message.sequence
+        orders = self._orders + [write_orders(o) for o in effects.orders]
+        self._orders = []
+        line.send(Reply(message.sequence, self._committed[twin.key], tuple(orders)))
+        self._latency.add(started)
+        self._commit(effects, started)
+
+    def _commit(self, effects: Effects, started: float) -> None:
+        for batch in effects.batches:
+            future = self._submit(batch)
+            if future is None:
+                return
+            key, sequence = (batch.source, batch.run), batch.sequence
+            future.add_done_callback(partial(self._kept, key, sequence, started))
+            if sequence % _CHECKPOINT_EVERY == 0:
+                future.add_done_callback(partial(self._checkpoint, key, sequence, self._hub.save()))
+        for failure in effects.failures:
+            _log.error("a loop failed; its junctions turn to their local plans", why=failure)
+        if effects.rows:
+            told = _decisions(effects.rows)
+            for reading in self._readings.values():
+                reading.tell(told)
+
+    def _submit(self, batch: Batch) -> "Future[Position] | None":
+        """Queue for the log; while it is full (a slow or full disk) everything waits here.
+
+        The twin then loses patience and its cabinets go to their local plans. None: the city ends.
+        """
+        while True:
+            try:
+                return self._writer.submit(batch)
+            except BusyError as error:
+                _log.warning("the log is behind; nothing new is acknowledged", why=str(error))
+                if self._supervisor.ready(_BUSY_WAIT_S):
+                    return None
+
+    def _kept(self, key: Key, sequence: int, started: float, done: "Future[Position]") -> None:
+        if _durable(done):
+            self._committed[key] = max(self._committed.get(key, 0), sequence)
+            self._act.add(started)
+
+    def _checkpoint(
+        self, key: Key, sequence: int, state: dict[str, Array], done: "Future[Position]"
+    ) -> None:
+        position = self._tenant.log.position(*key, sequence) if _durable(done) else None
+        if position is not None:
+            self._keeper.keep(position, state)
+
+    def _answer(self, line: Line, ask: Ask) -> None:
+        refused = ""
+        try:
+            effects = self._carry_out(ask)
+        except (RefusedError, BusyError) as error:
+            refused = str(error)
+        else:
+            self._orders += [write_orders(o) for o in effects.orders]
+            self._commit(effects, time.perf_counter())
+            self._show_at = 0.0
+        self._readings[line].tell(Answer(ask.number, refused))
+
+    def _carry_out(self, ask: Ask) -> Effects:
+        a: dict[str, Any] = ask.arguments
+        match ask.verb:
+            case "set_mode":
+                mode = Mode[a["mode"].upper()]
+                return self._hub.set_mode(a["loop"], a["group"], mode, a["shadow_result"] or "")
+            case "advise":
+                return self._hub.answer(a["decision_id"], a["confirm"])
+            case "operate":
+                return self._hub.operate(a["junction"], a["action"], a["code"], a["minutes"])
+        raise RefusedError(f"The hub knows no command {ask.verb}.")
+
+    def _show(self, now: float) -> None:
+        if self._readings:
+            told = Told("state", msgspec.json.encode(self._shown(now)))
+            for reading in self._readings.values():
+                reading.show(told)
+
+    def _shown(self, now: float) -> Shown:
+        hub = self._hub
+        signals, lanes = hub.latest.get("SignalController"), hub.latest.get("LaneDetector")
+        columns = (
+            [signals[a].tolist() for a in ("phase", "stage", "stageAge", "inCharge")]
+            if signals
+            else []
+        )
+        return Shown(
+            iso(hub.now) if hub.now else None,
+            hub.run,
+            [JunctionState(*row) for row in zip(*columns, strict=True)],
+            lanes["vehicleCount"].tolist() if lanes else [],
+            lanes["queueLength"].tolist() if lanes else [],
+            self._counters(now),
+            {
+                loop: {group: mode_name(mode) for group, mode in groups.items()}
+                for loop, groups in hub.modes.names().items()
+            },
+        )
+
+    def _counters(self, now: float) -> Counters:
+        totals = self._hub.totals
+        then, before, rate = self._observed
+        if now - then >= 1.0:
+            rate = (totals.observations - before) / (now - then)
+            self._observed = now, totals.observations, rate
+        return Counters(
+            observations_total=totals.observations,
+            rejected_total=self._tenant.rejects.total,
+            decisions_total=totals.decisions,
+            refused_total=totals.refused,
+            fallbacks_total=totals.fallbacks,
+            observations_per_s=round(rate, 1),
+            loop_latency_p50_ms=self._latency.percentile(50),
+            loop_latency_p99_ms=self._latency.percentile(99),
+        )
+
+    def _close(self) -> None:
+        self._listener.close()
+        self._writer.close()
+        last = self._tenant.log.last()
+        if self._hub.run:
+            self._keeper.keep(last, self._hub.save())
+        self._keeper.close()
+        self._tenant.close()
+
+
+@dataclass(slots=True)
+class Twin:
+    """What the hub knows of one line of a twin."""
+
+    key: Key = ("", "")
+    ids: dict[bytes, EntityIds] = field(default_factory=dict)
+
+
+def _durable(done: "Future[Position]") -> bool:
+    return not done.cancelled() and done.exception() is None
+
+
+def _decisions(rows: list[DecisionRow]) -> Told:
+    return Told("decisions", msgspec.json.encode(rows))
+
+
+def recover(hub: Hub, tenant: Tenant) -> Position:
+    """Bring a new hub to the end of the log: checkpoint, then replay; the position reached."""
+    position = Position(0)
+    checkpoint = tenant.context.checkpoint(CHECKPOINT)
+    if checkpoint is not None:
+        position, state = checkpoint
+        hub.load(state)
+    for commit in tenant.log.read(position):
+        hub.replay(commit)
+        position = commit.position
+    return position
+
+
+def main(spec: HubSpec, supervisor: "Connection[Any, Any]") -> None:
+    """Serve until told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = HubProcess(spec, Line(supervisor))
+    gc.freeze()
+    process.serve()

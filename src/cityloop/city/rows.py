@@ -1,0 +1,113 @@
+"""Decisions between the log's frames and the rows that people read."""
+
+from collections.abc import Set
+
+from cityloop.city.surface import DecisionRow, ModeName
+from cityloop.city.totals import MODE_CHANGE, mode_name
+from cityloop.kernel.clock import CityTime, iso
+from cityloop.kernel.cycle import DECISION, decision_id
+from cityloop.kernel.frame import EntityIds, Frame, frame
+from cityloop.kernel.loop import Mode
+from cityloop.reaction.approvals import Advice, Fate
+from cityloop.safety.envelope import Refusal
+from cityloop.safety.modes import ModeChange
+
+OPERATOR = "operator"
+_ACTIONS = {-1: "release", -2: "flash", -3: "lock_out"}
+
+
+def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRow]:
+    """The rows of a Decision frame, numbered from ``first``; ``waiting``: ids of open advice."""
+    columns = [
+        part[a].tolist() for a in ("loop", "actuator", "action", "verdict", "mode", "reason")
+    ]
+    time = iso(part.observed_at)
+    rows = []
+    for i, (name, loop, actuator, action, verdict, mode, reason) in enumerate(
+        zip(part.ids, *columns, strict=True)
+    ):
+        by_hand = loop == OPERATOR
+        rows.append(
+            DecisionRow(
+                number=first + i,
+                id=name,
+                city_time=time,
+                loop=loop,
+                junction=actuator.rpartition(":")[2],
+                action=_ACTIONS.get(action, "hold" if by_hand else "set_phase"),
+                phase=action if action >= 0 else None,
+                verdict=_verdict(verdict),
+                refused=0 < verdict < min(Fate),
+                mode=_mode(mode),
+                reason=reason,
+                waiting_for_confirmation=verdict == 0 and name in waiting,
+            )
+        )
+    return rows
+
+
+def _verdict(code: int) -> str:
+    if code == 0:
+        return "passed"
+    return (Fate(code) if code >= min(Fate) else Refusal(code)).name.lower()
+
+
+def _mode(mode: int) -> ModeName:
+    name: ModeName = mode_name(mode)  # type: ignore[assignment]  # the names of Mode are ModeName's
+    return name
+
+
+def verdict_frame(advice: Advice, fate: Fate, sentence: str, run: str, at: CityTime) -> Frame:
+    """The record of what became of advice: the same decision id again, with its fate."""
+    return _decision(
+        advice.id, advice.loop, advice.actuator, advice.action, fate, Mode.ADVISE, sentence, run, at
+    )
+
+
+def operator_frame(actuator: str, operation: str, action: int, run: str, at: CityTime) -> Frame:
+    """The record of a person's hand on a junction."""
+    name = decision_id(OPERATOR, run, at, actuator)
+    reason = f"An operator ordered {operation.replace('_', '-')}."
+    return _decision(name, OPERATOR, actuator, action, 0, Mode.ACT, reason, run, at)
+
+
+def _decision(
+    name: str,
+    loop: str,
+    actuator: str,
+    action: int,
+    verdict: int,
+    mode: Mode,
+    reason: str,
+    run: str,
+    at: CityTime,
+) -> Frame:
+    return frame(
+        DECISION,
+        run,
+        at,
+        EntityIds([name]),
+        loop=[loop],
+        actuator=[actuator],
+        action=[action],
+        verdict=[int(verdict)],
+        mode=[int(mode)],
+        reason=[reason],
+        inputs=[""],
+        version=[""],
+    )
+
+
+def mode_frame(change: ModeChange, run: str, at: CityTime) -> Frame:
+    """The record of a switch of mode."""
+    name = f"urn:ngsi-ld:{MODE_CHANGE}:{change.loop}:{change.group}"
+    return frame(
+        MODE_CHANGE,
+        run,
+        at,
+        EntityIds([name]),
+        loop=[change.loop],
+        group=[change.group],
+        mode=[int(change.mode)],
+        evidence=[change.evidence],
+    )

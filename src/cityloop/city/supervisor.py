@@ -1,0 +1,308 @@
+"""The supervisor: starts a city's processes, conducts its runs, and starts again what died."""
+
+import multiprocessing as mp
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from cityloop.city import hub_process, twin_process, worker_process
+from cityloop.city.build import Site
+from cityloop.city.conductor import Conductor
+from cityloop.city.counters import next_number
+from cityloop.city.wire import (
+    Drive,
+    Grant,
+    Line,
+    Message,
+    Progress,
+    Ready,
+    Roll,
+    Stop,
+    Waitable,
+    ready_among,
+)
+from cityloop.kernel.clock import city_time
+
+_log = structlog.get_logger()
+_STOP_S = 2.0
+_FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 0.2, 30.0, 20.0
+_ROLL_EVERY_S = 1.0
+HUB, WEB, WORKER, TWIN, BASELINE = "hub", "web", "worker", "twin", "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSpec:
+    """All the web's process needs."""
+
+    site: Site
+    hub: Path
+    truth: Path
+    port: int
+
+
+WebMain = Callable[[WebSpec, Any], None]
+
+
+@dataclass(slots=True)
+class Child:
+    """One process and our line to it; ``pause_s`` grows while it keeps dying at once."""
+
+    process: BaseProcess
+    line: Line
+    started: float
+    ready: bool = False
+
+
+@dataclass(slots=True)
+class Restart:
+    """When a service that died is started again."""
+
+    at: float
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to the settings. ``runs``: stop after so many, None for ever."""
+
+    port: int = 8000
+    speed: float | None = None
+    baseline: bool = True
+    runs: int | None = None
+    on_ready: Callable[[], None] = field(default=lambda: None)
+
+
+class Supervisor:
+    """Runs one city until it is told to stop. Single-threaded: everything is a message."""
+
+    def __init__(self, site: Site, options: Options, web: WebMain) -> None:
+        self._site = site
+        self._options = options
+        self._web = web
+        self._spawn = mp.get_context("spawn")
+        self._children: dict[str, Child] = {}
+        self._restarts: dict[str, Restart] = {}
+        self._pauses: dict[str, float] = {}
+        self._conductor = Conductor((), site.speed(options.speed), False, time.monotonic())
+        self._finished: set[str] = set()
+        self._granted = 0
+        self._runs = 0
+        self._stopping = False
+        self._announced = False
+        self._roll_at = 0.0
+
+    def run(self) -> None:
+        """Until SIGINT, SIGTERM, or the last of the wanted runs."""
+        wake_r, wake_w = mp.Pipe(duplex=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: wake_w.send_bytes(b"!"))
+        with tempfile.TemporaryDirectory(prefix="cityloop-") as folder:
+            self._folder = Path(folder)
+            try:
+                for name in (HUB, WORKER, WEB):
+                    self._start(name)
+                self._begin_run()
+                while not self._stopping:
+                    self._once(wake_r)
+            finally:
+                self._stop_all()
+
+    # processes
+
+    def _start(self, name: str) -> None:
+        hub, truth = self._folder / "hub", self._folder / "truth"
+        site = self._site
+        match name:
+            case "hub":
+                epoch = next_number(site.folder / "epoch")
+                self._launch(name, hub_process.main, hub_process.HubSpec(site, hub, epoch))
+            case "web":
+                self._launch(name, self._web, WebSpec(site, hub, truth, self._options.port))
+            case "worker":
+                spec = worker_process.WorkerSpec(site.root, site.settings.city.tenant)
+                self._launch(name, worker_process.main, spec)
+
+    def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(target=main, args=(spec, theirs), name=f"cityloop {name}")
+        process.start()
+        theirs.close()
+        self._children[name] = Child(process, Line(ours), time.monotonic())
+        self._note()
+
+    def _note(self) -> None:
+        """Say in a file which process is which, for people and monitors."""
+        pids = {name: child.process.pid for name, child in self._children.items()}
+        draft = self._site.folder / "processes.new"
+        draft.write_bytes(msgspec.json.encode(pids))
+        draft.replace(self._site.folder / "processes.json")
+
+    def _begin_run(self) -> None:
+        for name in (TWIN, BASELINE):
+            self._end(name)
+        number = next_number(self._site.folder / "runs")
+        names = (TWIN, BASELINE) if self._baseline else (TWIN,)
+        now = time.monotonic()
+        paused = self._conductor.paused
+        self._conductor = Conductor(names, self._conductor.speed, paused, now)
+        self._finished.clear()
+        self._granted = 0
+        for name in names:
+            self._launch(name, twin_process.main, self._twin_spec(name, number))
+
+    def _twin_spec(self, name: str, number: int) -> twin_process.TwinSpec:
+        """Run ``number`` is that many days after the first; both twins share its seed."""
+        site = self._site
+        twin = site.settings.twin
+        begins = twin.begins + timedelta(days=number - 1)
+        return twin_process.TwinSpec(
+            name=name,
+            run=f"{begins:%Y-%m-%d}-{number}",
+            seed=twin.seed + number - 1,
+            begins=city_time(begins),
+            seconds=twin.hour_s,
+            scenario=site.scenario if name == TWIN else site.baseline,
+            network=site.network,
+            limits=site.limits,
+            truth=self._folder / "truth",
+            hub=self._folder / "hub" if name == TWIN else None,
+        )
+
+    @property
+    def _baseline(self) -> bool:
+        return self._options.baseline and self._site.settings.twin.baseline != "none"
+
+    # the loop
+
+    def _once(self, wake: "Connection[Any, Any]") -> None:
+        now = time.monotonic()
+        self._revive(now)
+        self._conduct(now)
+        if now >= self._roll_at:
+            self._tell_roll(now)
+        lines = {child.line: name for name, child in self._children.items()}
+        waiting: list[Waitable] = [wake, *lines]
+        for ready in ready_among(waiting, self._wait_s(now)):
+            if isinstance(ready, Line):
+                self._hear(lines[ready], ready)
+            else:
+                self._stopping = True
+
+    def _wait_s(self, now: float) -> float:
+        times = [r.at - now for r in self._restarts.values()]
+        return max(0.0, min([_ROLL_EVERY_S, self._conductor.wait_s(now), *times]))
+
+    def _hear(self, name: str, line: Line) -> None:
+        child = self._children.get(name)
+        if child is None or child.line is not line:
+            return
+        try:
+            self._take(name, child, line.receive())
+        except (EOFError, OSError):
+            self._died(name)
+
+    def _take(self, name: str, child: Child, message: Message) -> None:
+        now = time.monotonic()
+        match message:
+            case Progress():
+                self._conductor.reached(name, message.at)
+                if message.done:
+                    self._done(name)
+            case Ready():
+                child.ready = True
+                if name == WEB and not self._announced:
+                    self._announced = True
+                    self._options.on_ready()
+            case Drive():
+                self._conductor.drive(message.speed, message.paused, message.step, now)
+                self._roll_at = 0.0
+
+    def _done(self, name: str) -> None:
+        self._finished.add(name)
+        if self._finished >= ({TWIN, BASELINE} if self._baseline else {TWIN}):
+            self._runs += 1
+            if self._options.runs is not None and self._runs >= self._options.runs:
+                self._stopping = True
+            else:
+                self._begin_run()
+
+    def _died(self, name: str) -> None:
+        if name in self._finished:
+            self._end(name)
+            return
+        child = self._children[name]
+        lived_s = time.monotonic() - child.started
+        self._end(name)
+        pause_s = self._pauses.get(name, _FIRST_PAUSE_S)
+        self._pauses[name] = min(2 * pause_s, _LAST_PAUSE_S)
+        if lived_s > _STEADY_S:
+            self._pauses[name] = pause_s = _FIRST_PAUSE_S
+        _log.error("a process ended; it is started again", process=name, pause_s=pause_s)
+        self._restarts[name] = Restart(time.monotonic() + pause_s, pause_s)
+
+    def _revive(self, now: float) -> None:
+        due = [name for name, restart in self._restarts.items() if now >= restart.at]
+        for name in due:
+            del self._restarts[name]
+        if {TWIN, BASELINE} & set(due):
+            self._begin_run()
+        for name in due:
+            if name not in (TWIN, BASELINE):
+                self._start(name)
+
+    def _conduct(self, now: float) -> None:
+        granted = self._conductor.grant(now)
+        if granted > self._granted:
+            self._granted = granted
+            for name in (TWIN, BASELINE):
+                self._send(name, Grant(granted))
+
+    def _tell_roll(self, now: float) -> None:
+        self._roll_at = now + _ROLL_EVERY_S
+        states = {
+            name: "live" if child.ready or name in (TWIN, BASELINE) else "starting"
+            for name, child in self._children.items()
+        }
+        states |= dict.fromkeys(self._restarts, "it ended and is being started again")
+        if not self._baseline:
+            states[BASELINE] = "switched off"
+        self._send(WEB, Roll(states, self._conductor.speed, self._conductor.paused))
+
+    def _send(self, name: str, message: Message) -> None:
+        child = self._children.get(name)
+        if child is not None:
+            try:
+                child.line.send(message)
+            except OSError:
+                _log.debug("a message found nobody", process=name)
+
+    # the end
+
+    def _end(self, name: str) -> None:
+        child = self._children.pop(name, None)
+        if child is not None:
+            child.line.close()
+            child.process.join(0.2)
+            if child.process.is_alive():
+                child.process.kill()
+                child.process.join()
+            self._note()
+
+    def _stop_all(self) -> None:
+        for name in self._children:
+            self._send(name, Stop())
+        give_up = time.monotonic() + _STOP_S
+        for child in self._children.values():
+            child.process.join(max(0.0, give_up - time.monotonic()))
+        for name in list(self._children):
+            self._end(name)

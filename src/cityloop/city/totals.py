@@ -1,0 +1,73 @@
+"""Running totals of a tenant: a fold of the log, so they survive any crash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.kernel.cycle import DECISION
+from cityloop.kernel.frame import Array, Frame
+from cityloop.kernel.loop import Mode
+from cityloop.kernel.ports import Batch
+from cityloop.reaction.approvals import Fate
+
+MODE_CHANGE = "ModeChange"
+_OURS = frozenset({DECISION, MODE_CHANGE})
+_CENTRE, _LOCAL = 1, 0
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the log began. ``refused``: by the guard at the centre and by the cabinets."""
+
+    observations: int = 0
+    decisions: int = 0
+    refused: int = 0
+    fallbacks: int = 0
+    _run: str = ""
+    _in_charge: Array | None = None
+    _refusal: Array | None = None
+
+    def count(self, batch: Batch) -> None:
+        """Fold one committed batch."""
+        for part in batch.frames:
+            if part.type not in _OURS:
+                self.observations += part.observations
+            if part.type == DECISION:
+                self._decided(part)
+            elif part.type == "SignalController":
+                self._reported(part)
+
+    def _decided(self, part: Frame) -> None:
+        self.decisions += len(part)
+        verdicts = part["verdict"].astype(np.int64)
+        self.refused += int(((verdicts > 0) & (verdicts < min(Fate))).sum())
+
+    def _reported(self, part: Frame) -> None:
+        in_charge, refusal = part["inCharge"], part["refusal"]
+        same = self._run == part.run and self._in_charge is not None
+        if same and self._in_charge is not None and self._refusal is not None:
+            left = (self._in_charge == _CENTRE) & (in_charge == _LOCAL)
+            self.fallbacks += int(left.sum())
+            self.refused += int(((refusal != 0) & (refusal != self._refusal)).sum())
+        self._run, self._in_charge, self._refusal = part.run, in_charge, refusal
+
+    def save(self) -> dict[str, Array]:
+        """The totals as one named array, and what the next comparison needs."""
+        counts = np.array([self.observations, self.decisions, self.refused, self.fallbacks])
+        state: dict[str, Array] = {"counts": counts, "run": np.array(self._run)}
+        if self._in_charge is not None and self._refusal is not None:
+            state |= {"in_charge": self._in_charge, "refusal": self._refusal}
+        return state
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go on from what ``save`` gave."""
+        counts = (int(n) for n in state["counts"])
+        self.observations, self.decisions, self.refused, self.fallbacks = counts
+        self._run = str(state["run"])
+        self._in_charge, self._refusal = state.get("in_charge"), state.get("refusal")
+
+
+def mode_name(mode: int) -> str:
+    """A mode as people write it, such as "shadow"."""
+    return Mode(mode).name.lower()

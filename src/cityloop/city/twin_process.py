@@ -1,0 +1,155 @@
+"""A twin's own process: the simulator with its cabinets, the line to the hub, and ground truth.
+
+The city goes on without the hub: frames are kept back, cabinets turn to their local plans.
+"""
+
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from cityloop.city.build import TWIN_SOURCE
+from cityloop.city.hub_line import HubLine
+from cityloop.city.wire import Demand, Grant, Line, Progress, Truth, call
+from cityloop.kernel.clock import CityTime
+from cityloop.safety.cabinet import CabinetBank
+from cityloop.safety.envelope import Limits
+from cityloop.standards.network import RoadNetwork
+from cityloop.twins.sumo.scenario import SumoScenario
+from cityloop.twins.sumo.twin import SumoTwin
+
+_TELL_EVERY = 10
+_TRUTH_EVERY_S = 0.2
+_FINISH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinSpec:
+    """All a twin process needs. ``hub`` is None for the baseline, which no loop controls."""
+
+    name: str
+    run: str
+    seed: int
+    begins: CityTime
+    seconds: int
+    scenario: SumoScenario
+    network: RoadNetwork
+    limits: Limits
+    truth: Path
+    hub: Path | None = None
+
+
+class Stopped(Exception):  # noqa: N818 (it is no error: the city ends)
+    """The city ends, or the process that started us is gone."""
+
+
+class Baton:
+    """The twin's end of the conductor: waits for leave to run the next second."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._granted = 0
+
+    def wait(self, at: int) -> None:
+        """Return when second ``at`` may run; raises Stopped when the city ends."""
+        while self._granted < at or self._line.ready():
+            try:
+                message = self._line.receive()
+            except (EOFError, OSError):
+                raise Stopped from None
+            if isinstance(message, Grant):
+                self._granted = message.until
+            else:
+                raise Stopped
+
+    def tell(self, at: int, *, done: bool = False) -> None:
+        """Report progress, at the end of a grant and every few seconds."""
+        if done or at >= self._granted or at % _TELL_EVERY == 0:
+            try:
+                self._line.send(Progress(at, done))
+            except OSError:
+                raise Stopped from None
+
+
+class Witness:
+    """Sends ground truth to whoever shows and evaluates; never to a loop."""
+
+    def __init__(self, spec: TwinSpec, twin: SumoTwin) -> None:
+        self._spec = spec
+        self._twin = twin
+        self._line: Line | None = None
+        self._next = 0.0
+        self._told = 0
+
+    def tell(self, at: int, *, now: float, force: bool = False) -> None:
+        """At most every ``_TRUTH_EVERY_S`` of wall time; a reader that is away misses nothing."""
+        if now < self._next and not force:
+            return
+        self._next = now + _TRUTH_EVERY_S
+        try:
+            self._send(self._line or self._introduce(), at)
+        except OSError:
+            self._line, self._told = None, 0
+
+    def _introduce(self) -> Line:
+        line = call(self._spec.truth)
+        planned = self._twin.planned_departures_s.astype("<f8").tobytes()
+        line.send(Demand(self._spec.name, self._spec.run, planned))
+        self._line, self._told = line, 0
+        return line
+
+    def _send(self, line: Line, at: int) -> None:
+        truth = self._twin.truth()
+        arrived = truth.arrived[self._told :]
+        line.send(
+            Truth(
+                self._spec.name,
+                self._spec.run,
+                at,
+                truth.vehicles,
+                truth.waiting,
+                arrived.astype("<i8").tobytes(),
+                truth.arrival_s[self._told :].astype("<f8").tobytes(),
+            )
+        )
+        self._told = len(truth.arrived)
+
+
+def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
+    """Run one run of one twin; returns when its hour is over or the city ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    baton = Baton(Line(supervisor))
+    cabinets = CabinetBank(spec.network.bank, spec.limits, spec.begins) if spec.hub else None
+    twin = SumoTwin(
+        spec.scenario,
+        spec.network,
+        run=spec.run,
+        seed=spec.seed,
+        start=spec.begins,
+        cabinets=cabinets,
+    )
+    try:
+        _run(spec, twin, baton)
+    except Stopped:
+        return
+    finally:
+        twin.close()
+
+
+def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
+    line = HubLine(spec.hub, TWIN_SOURCE, spec.run) if spec.hub else None
+    witness = Witness(spec, twin)
+    frames = twin.sense()
+    for at in range(1, spec.seconds + 1):
+        baton.wait(at)
+        orders = line.exchange(at, frames) if line else ()
+        frames = twin.step(orders)
+        witness.tell(at, now=time.monotonic())
+        baton.tell(at)
+    if line:
+        line.exchange(spec.seconds + 1, frames)
+        line.finish(_FINISH_S)
+    witness.tell(spec.seconds, now=time.monotonic(), force=True)
+    baton.tell(spec.seconds, done=True)

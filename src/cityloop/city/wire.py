@@ -1,0 +1,220 @@
+"""Messages between the processes of one city, over Unix sockets in a folder only we can enter.
+
+A broken connection is a fact at once (unlike with a broker): the cabinets rest on that.
+"""
+
+import socket
+from collections.abc import Iterable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Whatever one process tells another; tagged by its class name."""
+
+
+class Hello(Message, frozen=True):
+    """A twin introduces its run. ``source`` names it in the log."""
+
+    source: str
+    run: str
+
+
+class Welcome(Message, frozen=True):
+    """The hub's answer: the highest sequence of this run that is already committed."""
+
+    committed: int
+
+
+class Names(Message, frozen=True):
+    """Entity ids that later batches refer to by digest (``standards.arrow.write_ids``)."""
+
+    body: bytes
+
+
+class Sensed(Message, frozen=True):
+    """A batch of frames as bytes. ``late``: it was kept back while the hub was away."""
+
+    sequence: int
+    body: bytes
+    late: bool = False
+
+
+class OrderColumns(Message, frozen=True):
+    """``kernel.loop.Orders`` on the wire; ``rows`` and ``actions`` as little-endian int64."""
+
+    issued_at: int
+    expires_at: int
+    epoch: int
+    priority: int
+    rows: bytes
+    actions: bytes
+
+
+class Reply(Message, frozen=True):
+    """The hub's answer to ``Sensed``: what to do now, and what it has durably kept."""
+
+    sequence: int
+    committed: int
+    orders: tuple[OrderColumns, ...] = ()
+
+
+class Reader(Message, frozen=True):
+    """A reader (the web) asks to be told of the city's state."""
+
+
+class Told(Message, frozen=True):
+    """Something for readers: ``topic`` "state", "decisions" or "static", JSON ``body``."""
+
+    topic: str
+    body: bytes
+
+
+class Ask(Message, frozen=True):
+    """A person's command by way of the web; answered by ``Answer`` with the same number."""
+
+    number: int
+    verb: str
+    arguments: dict[str, Any]
+
+
+class Answer(Message, frozen=True):
+    """``refused`` is a sentence when the command was not carried out, else empty."""
+
+    number: int
+    refused: str = ""
+
+
+class Stop(Message, frozen=True):
+    """The supervisor ends a process; it has two seconds."""
+
+
+class Ready(Message, frozen=True):
+    """A process has started and does its work."""
+
+
+class Roll(Message, frozen=True):
+    """Who lives, for the web: process → "live", "starting" or why it does not live."""
+
+    processes: dict[str, str]
+    speed: float
+    paused: bool
+
+
+class Grant(Message, frozen=True):
+    """The conductor lets a twin run up to and including second ``until`` of its run."""
+
+    until: int
+
+
+class Progress(Message, frozen=True):
+    """A twin has reached second ``at``; ``done`` when its hour is over."""
+
+    at: int
+    done: bool = False
+
+
+class Drive(Message, frozen=True):
+    """How fast the twins go: ``speed`` in city seconds a second, 0 for as fast as they can."""
+
+    speed: float
+    paused: bool
+    step: int = 0
+
+
+class Demand(Message, frozen=True):
+    """A twin's ground truth at the start: planned departures, float64 seconds of the run."""
+
+    twin: str
+    run: str
+    planned: bytes
+
+
+class Truth(Message, frozen=True):
+    """Ground truth for display and evaluation; no loop input can reach it.
+
+    ``arrived``: int64 indices into the planned departures, ``arrival_s``: float64, since the last.
+    """
+
+    twin: str
+    run: str
+    at: int
+    vehicles: int
+    waiting: int
+    arrived: bytes
+    arrival_s: bytes
+
+
+_KINDS = (
+    Answer | Ask | Demand | Drive | Grant | Hello | Names | Progress | Reader | Ready | Reply
+    | Roll | Sensed | Stop | Told | Truth | Welcome
+)  # fmt: skip
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_KINDS)
+
+
+class Line:
+    """One end of a connection that carries messages whole."""
+
+    def __init__(self, connection: "Connection[Any, Any]") -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """So that ``ready_among`` can wait for it."""
+        return self._connection.fileno()
+
+    def send(self, message: Message) -> None:
+        """Raises OSError when the other end is gone."""
+        self._connection.send_bytes(_encoder.encode(message))
+
+    def receive(self) -> Message:
+        """Waits for the next message; raises EOFError or OSError when the other end is gone."""
+        message: Message = _decoder.decode(self._connection.recv_bytes())
+        return message
+
+    def ready(self, timeout_s: float = 0.0) -> bool:
+        """Whether a message (or the end) can be received within ``timeout_s``."""
+        return self._connection.poll(timeout_s)
+
+    def close(self) -> None:
+        """Ends the connection; closing twice is fine."""
+        self._connection.close()
+
+
+Waitable: TypeAlias = "Line | socket.socket | Connection[Any, Any]"
+
+
+def ready_among(sources: Iterable[Waitable], timeout_s: float | None = None) -> list[Waitable]:
+    """Those that have something to receive (or a caller, or an end); waits for the first."""
+    waiting: Any = sources
+    return cast("list[Waitable]", wait(waiting, timeout_s))
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket at ``path``, taking the place of one left behind."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(16)
+    return listener
+
+
+def accept(listener: socket.socket) -> Line:
+    """The next caller; the listener must be readable."""
+    caller, _ = listener.accept()
+    caller.setblocking(True)
+    return Line(Connection(caller.detach()))
+
+
+def call(path: Path) -> Line:
+    """Connects to ``path``; raises OSError when nobody listens."""
+    caller = socket.socket(socket.AF_UNIX)
+    try:
+        caller.connect(str(path))
+    except OSError:
+        caller.close()
+        raise
+    return Line(Connection(caller.detach()))

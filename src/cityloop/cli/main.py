@@ -1,0 +1,34 @@
+"""The root of the command line; each command lives in a file of its own."""
+
+import sys
+
+import typer
+
+from cityloop import __version__
+from cityloop.cli.bench import bench_app
+from cityloop.cli.up import up
+from cityloop.kernel.errors import CityloopError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(up)
+app.add_typer(bench_app, name="bench")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.callback()
+def _root() -> None:
+    """An open city brain: closed loops on one shared picture of the city."""
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is one line on stderr and exit code 2."""
+    try:
+        app()
+    except CityloopError as error:
+        sys.stderr.write(f"cityloop: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""Reaction: from decisions to commands, and the people in between."""

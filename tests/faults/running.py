@@ -1,0 +1,118 @@
+"""A whole city in real processes, for tests that kill some of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+HANGZHOU = ROOT / "examples" / "hangzhou"
+TENANT = "hangzhou"
+_DEADLINE_S = 90.0
+T = TypeVar("T")
+
+
+def until(what: str, look: Callable[[], T | None], deadline_s: float = _DEADLINE_S) -> T:
+    """What ``look`` gives as soon as it gives something; fails with ``what`` when it never does."""
+    give_up = time.monotonic() + deadline_s
+    while (found := look()) is None:
+        assert time.monotonic() < give_up, f"waited {deadline_s:g} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+class RunningCity:
+    """``cityloop up`` and a client of its API."""
+
+    def __init__(self, data: Path, port: int, *options: str) -> None:
+        self.data = data
+        self.port = port
+        self.folder = data / TENANT
+        command = [sys.executable, "-m", "cityloop", "up", str(HANGZHOU), "--data", str(data)]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(port), *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+
+    def pids(self) -> dict[str, int]:
+        """Process name → pid, as the supervisor notes them."""
+        try:
+            found: dict[str, int] = json.loads((self.folder / "processes.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def get(self, path: str) -> Any:
+        """JSON of the API; None while nobody answers."""
+        try:
+            answer = self.client.get(path)
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.is_success else None
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """A person's command from the page."""
+        return self.client.post(path, json=body, headers={"Origin": str(self.client.base_url)})
+
+    def wait_decisions(self, more_than: int, run: str | None = None) -> dict[str, Any]:
+        """The summary once more decisions than that were made (in ``run``)."""
+
+        def look() -> dict[str, Any] | None:
+            summary: dict[str, Any] | None = self.get("/api/summary")
+            if summary is None or (run is not None and summary["run"] != run):
+                return None
+            return summary if summary["decisions_total"] > more_than else None
+
+        return until(f"more than {more_than} decisions", look)
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Signal one process; its pid."""
+        pid = self.pids()[name]
+        os.kill(pid, number)
+        return pid
+
+    def wait_reborn(self, name: str, killed: int) -> int:
+        """The pid of the process that took the place of ``killed``."""
+        return until(f"a new {name}", lambda: self._other(name, killed))
+
+    def _other(self, name: str, killed: int) -> int | None:
+        pid = self.pids().get(name)
+        return pid if pid not in (None, killed) and psutil.pid_exists(pid) else None
+
+    def stop(self) -> float:
+        """Ctrl-C; how many seconds it took."""
+        started = time.monotonic()
+        os.kill(self.process.pid, signal.SIGINT)
+        self.process.wait(30)
+        return time.monotonic() - started
+
+
+@contextmanager
+def running(data: Path, port: int, *options: str) -> Iterator[RunningCity]:
+    """A city that is surely gone afterwards, whatever the test did."""
+    city = RunningCity(data, port, *options)
+    try:
+        yield city
+    finally:
+        family = []
+        if city.process.poll() is None:
+            parent = psutil.Process(city.process.pid)
+            family = [*parent.children(recursive=True), parent]
+        for process in family:
+            process.kill()
+        city.process.wait(30)
+        city.client.close()
+        assert city.process.stdout is not None
+        city.process.stdout.close()
