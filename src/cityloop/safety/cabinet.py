@@ -102,7 +102,6 @@ class CabinetBank:
         self._hold = seconds(limits.box_hold_s)
         self._stall = seconds(limits.stall_s)
         self._now = start
-        self._all = np.arange(count)
         self._first = self._timing.home.any(axis=2).argmax(axis=1)
         self._phase, self._target = self._first.copy(), self._first.copy()
         self._stage = np.zeros(count, dtype=np.int64)
@@ -113,15 +112,20 @@ class CabinetBank:
             np.zeros((count, links, phases), dtype=np.bool_),
         )
         self._has_crossings = bool(bank.pedestrian.any())
+        yellows = np.where(bank.has_link & ~bank.pedestrian, self._timing.yellow_ms, -1)
+        least = np.where(yellows < 0, FAR, yellows).min(axis=1, initial=FAR)
+        self._several_yellows = yellows.max(axis=1, initial=0) > least
         # Moments in ms of city time; FAR where the stage knows no such moment.
         self._since, self._moved_at = self._moments(start), self._moments(start)
         self._clear_from, self._clear_until = self._moments(start), self._moments(FAR)
         self._may_end, self._plan_end = self._moments(FAR), self._moments(FAR)
-        self._must_end, self._due = self._moments(FAR), self._first.copy()
+        self._must_end, self._last_end = self._moments(FAR), self._moments(FAR)
+        self._due = self._first.copy()
         self._holders = Holders(count, limits)
         self._changed = np.ones(count, dtype=np.bool_)
         self._taken = self._refused = 0
-        self._enter(self._all)
+        self._enter(np.arange(count))
+        self._look_ahead()
 
     def _moments(self, value: int) -> Ints:
         return np.full(self.bank.shape[0], value, dtype=np.int64)
@@ -141,16 +145,34 @@ class CabinetBank:
             raise ValueError(f"city time goes back from {self._now} to {now}")
         self._now = now
         self._taken = self._refused = 0
-        self._advance(_told(sensed.box_blocked, self._stage.shape))
+        self._advance(sensed.box_blocked)
         self._listen(sensed)
         wanted = np.full(len(self._stage), -1, dtype=np.int64)
-        for order in orders:
-            self._hear(order, wanted)
+        asked = [self._hear(order, wanted) for order in orders]
         in_charge = self._holders.in_charge(now)
-        self._change(wanted, in_charge)
-        report = self._report(in_charge)
-        self._changed = np.zeros(len(self._stage), dtype=np.bool_)
-        return report
+        if any(asked) or self._stirs(in_charge):
+            self._change(wanted, in_charge)
+        changed = np.flatnonzero(self._changed)
+        if changed.size:
+            self._look_ahead()
+            self._changed = np.zeros(len(self._stage), dtype=np.bool_)
+        return self._report(in_charge, changed)
+
+    def _look_ahead(self) -> None:
+        """Note when the next moment of each kind comes, so that a quiet second costs little."""
+        self._next_clear = int(self._clear_until.min(initial=FAR))
+        self._next_must = int(self._must_end.min(initial=FAR))
+        self._next_plan = int(self._plan_end.min(initial=FAR))
+        self._flashes = bool((self._stage == Stage.FLASH).any())
+
+    def _stirs(self, in_charge: Ints) -> bool:
+        """Whether maximum red, local plan, watchdog or the end of flash may ask for a change."""
+        return (
+            self._next_must <= self._now
+            or self._flashes
+            or (self._next_plan <= self._now and not in_charge.all())
+            or int(self._moved_at.min(initial=FAR)) + self._stall <= self._now
+        )
 
     def letters(self, row: int) -> str:
         """The SUMO state string of junction ``row`` now."""
@@ -161,7 +183,7 @@ class CabinetBank:
         longest = int(self._timing.yellow_between_ms[row, phase, target])
         return self._lamps.clearing(row, phase, target, min(elapsed, longest))
 
-    def _report(self, in_charge: Ints) -> CabinetReport:
+    def _report(self, in_charge: Ints, changed: Ints) -> CabinetReport:
         return CabinetReport(
             at=self._now,
             phase=np.where(self._target == self._flash, FLASH, self._target),
@@ -170,7 +192,7 @@ class CabinetBank:
             in_charge=in_charge,
             refusal=self._holders.refusal.copy(),
             last_order_at=self._holders.last_order_at.copy(),
-            changed=np.flatnonzero(self._changed),
+            changed=changed,
             letters=self.letters,
             taken=self._taken,
             refused=self._refused,
@@ -180,49 +202,54 @@ class CabinetBank:
 
     def _begin(self, rows: Ints, target: Ints) -> None:
         """Leave the phases of ``rows`` for ``target``."""
-        now, phase = self._now, self._phase[rows]
-        ended = self._timing.lit[rows, phase] & ~self._timing.lit[rows, target]
-        flashed = (phase == self._flash)[:, None]
-        self._red_since[rows] = np.where(ended | flashed, now, self._red_since[rows])
-        self._lit[rows] &= ~ended
+        now, timing, phase = self._now, self._timing, self._phase[rows]
+        before, after = timing.lit[rows, phase], timing.lit[rows, target]
+        red_since = self._red_since[rows]
+        red_since[before & ~after] = now
+        red_since[phase == self._flash] = now
+        self._red_since[rows] = red_since
+        self._lit[rows] = before & after
         self._target[rows] = target
         self._since[rows] = self._clear_from[rows] = now
-        yellow = self._timing.yellow_between_ms[rows, phase, target]
-        self._stage[rows] = np.where(yellow > 0, Stage.YELLOW, Stage.ALL_RED)
-        clearance = self._timing.clearance_ms[rows, phase, target]
+        yellow = timing.yellow_between_ms[rows, phase, target]
+        clearance = timing.clearance_ms[rows, phase, target]
+        self._stage[rows] = np.where(yellow > 0, int(Stage.YELLOW), int(Stage.ALL_RED))
         self._clear_until[rows] = now + np.where(yellow > 0, yellow, clearance)
         self._may_end[rows] = self._plan_end[rows] = self._must_end[rows] = FAR
         self._changed[rows] = True
         self._enter(rows[clearance == 0])
 
-    def _advance(self, box_blocked: Floats | None) -> None:
-        """Move on the clearances whose time has come; letters change within yellow, too."""
-        ripe = self._clear_until <= self._now
-        self._changed |= self._stage == Stage.YELLOW
-        if not ripe.any():
+    def _advance(self, box_blocked: Array | None) -> None:
+        """Move on the clearances whose time has come; letters may change within yellow, too."""
+        if self._several_yellows.any():
+            self._changed |= self._several_yellows & (self._stage == Stage.YELLOW)
+        if self._now < self._next_clear:
             return
-        rows = np.flatnonzero(ripe)
-        phase, target = self._phase[rows], self._target[rows]
-        end = self._clear_from[rows] + self._timing.clearance_ms[rows, phase, target]
+        rows = np.flatnonzero(self._clear_until <= self._now)
+        self._changed[rows] = True
+        clearance = self._timing.clearance_ms[rows, self._phase[rows], self._target[rows]]
+        end = self._clear_from[rows] + clearance
         over = end <= self._now
-        if box_blocked is not None and (held := over & (box_blocked[rows] > 0)).any():
+        blocked = _told(box_blocked, self._stage.shape)
+        if blocked is not None and (held := over & (blocked[rows] > 0)).any():
             held &= self._now < end + self._hold
             held[held] = self._may_hold(rows[held])
             end[held], over[held] = self._now + SECOND, False
         longer = rows[~over]
-        self._since[longer] = np.where(
-            self._stage[longer] == Stage.YELLOW, self._now, self._since[longer]
-        )
-        self._stage[longer] = Stage.ALL_RED
-        self._clear_until[longer] = end[~over]
-        self._changed[rows] = True
+        if longer.size:
+            yellow = self._stage[longer] == Stage.YELLOW
+            self._since[longer] = np.where(yellow, self._now, self._since[longer])
+            self._stage[longer] = Stage.ALL_RED
+            self._clear_until[longer] = end[~over]
         self._enter(rows[over])
 
     def _may_hold(self, rows: Ints) -> Bools:
         """Whether one more second of red breaks no maximum red that is still kept."""
         target = self._target[rows]
         later = self._now + SECOND
-        slack, _ = self._slack(rows, target, later + self._timing.min_green_ms[rows, target])
+        leave = later + self._timing.min_green_ms[rows, target]
+        calls = self._calls_of(rows)
+        slack, _ = due(self._timing, rows, target, leave, self._red_since[rows], calls)
         waits = self._timing.lit[rows, target] & ~self._lit[rows]
         oldest = np.where(waits, self._red_since[rows], FAR).min(axis=1)
         slack = np.minimum(slack, oldest + seconds(int(self.limits.max_red_s)) - later)
@@ -244,17 +271,15 @@ class CabinetBank:
             green = phase < self._flash
             self._calls.started[rows[green], :, phase[green]] = True
         leave = now + timing.min_green_ms[rows, phase]
-        slack, self._due[rows] = self._slack(rows, phase, leave)
-        flash = phase == self._flash
-        self._may_end[rows] = np.where(flash, FAR, leave)
-        self._plan_end[rows] = np.where(flash, FAR, now + timing.plan_ms[rows, phase])
+        calls = self._calls_of(rows)
+        slack, self._due[rows] = due(timing, rows, phase, leave, self._red_since[rows], calls)
+        self._may_end[rows] = leave
+        self._plan_end[rows] = now + timing.plan_ms[rows, phase]
+        self._last_end[rows] = leave + slack
         # Early by one box hold, so that a blocked box can be waited for and the bound still kept.
-        must_end = leave + np.maximum(slack - self._hold, 0)
-        self._must_end[rows] = np.where(flash | (slack == FAR), FAR, must_end)
-
-    def _slack(self, rows: Ints, phase: Ints, leave: Ints) -> tuple[Ints, Ints]:
-        red = np.where(self._lit[rows], self._now, self._red_since[rows])
-        return due(self._timing, rows, phase, leave, red, self._calls_of(rows))
+        self._must_end[rows] = leave + np.maximum(slack - self._hold, 0)
+        flash = rows[phase == self._flash]
+        self._may_end[flash] = self._plan_end[flash] = self._must_end[flash] = FAR
 
     def _calls_of(self, rows: Ints) -> Calls | None:
         if not self._has_crossings or not self._calls.called[rows].any():
@@ -282,35 +307,34 @@ class CabinetBank:
         moves = ((discharged != 0) & self._lit).any(axis=1)
         self._moved_at[moves | ~stuck.any(axis=1)] = self._now
 
-    def _hear(self, order: Orders, wanted: Ints) -> None:
-        """Book ``order`` and write the phases it may change to into ``wanted``, shape (J,)."""
+    def _hear(self, order: Orders, wanted: Ints) -> bool:
+        """Book ``order``; whether it changed ``wanted``, shape (J,), the phases to change to."""
         order = self._addressed(order)
         rows, actions = order.rows, order.actions
         if not rows.size:
-            return
-        codes = self._holders.admission(order, rows, self._timing.phase_count[rows], self._now)
+            return False
+        codes = self._holders.admission(order, self._timing.phase_count[rows], self._now)
         asked = np.where(actions == FLASH, self._flash, actions)
-        moves = asked != self._target[rows]
-        open_ = (codes == 0) & (asked >= 0)
-        if order.priority < Priority.MANUAL:
-            late = open_ & (self._must_end[rows] <= self._now) & (asked != self._due[rows])
-            codes[late] = Refusal.MAXIMUM_RED
-        pick = np.flatnonzero(open_ & moves)
+        moves = (asked != self._target[rows]) & (asked >= 0)
+        if order.priority < Priority.MANUAL and self._next_must <= self._now:
+            late = (codes == 0) & (self._must_end[rows] <= self._now)
+            codes[late & (asked != self._due[rows])] = Refusal.MAXIMUM_RED
+        pick = np.flatnonzero(moves & (codes == 0))
         if pick.size:
-            codes[pick] = np.maximum(
-                codes[pick], self._judge(rows[pick], asked[pick], order.priority)
-            )
-        self._holders.settle(order, rows, actions, codes, self._now)
+            codes[pick] = self._judge(rows[pick], asked[pick], order.priority)
+        refused = int(np.count_nonzero(codes))
+        self._holders.settle(order, codes, refused, self._now)
+        self._taken += len(rows) - refused
+        self._refused += refused
         passed = codes == 0
-        wanted[rows[passed]] = np.where(moves & (asked >= 0), asked, -1)[passed]
-        taken = int(np.count_nonzero(passed))
-        self._taken += taken
-        self._refused += len(rows) - taken
+        wanted[rows[passed]] = np.where(moves, asked, -1)[passed]
+        return bool(pick.size)
 
     def _addressed(self, order: Orders) -> Orders:
         """``order`` without rows that do not exist or that it names a second time."""
         rows, count = order.rows, len(self._stage)
-        if (rows[1:] > rows[:-1]).all() and rows.size and rows[0] >= 0 and rows[-1] < count:
+        rising = rows.size > 0 and rows[0] >= 0 and rows[-1] < count
+        if rising and bool((rows[1:] > rows[:-1]).all()):
             return order
         keep = np.zeros(len(rows), dtype=np.bool_)
         keep[np.unique(rows, return_index=True)[1]] = True
@@ -344,8 +368,14 @@ class CabinetBank:
 
     def _in_time(self, rows: Ints, phase: Ints, wanted: Ints) -> Bools:
         """Whether maximum red can still be kept after a change to ``wanted`` now."""
-        start = self._now + self._timing.clearance_ms[rows, phase, wanted]
-        slack, _ = self._slack(rows, wanted, start + self._timing.min_green_ms[rows, wanted])
+        timing, now = self._timing, self._now
+        detour = timing.clearance_ms[rows, phase, wanted] + timing.min_green_ms[rows, wanted]
+        # Nobody is late if both what waits now and what ends now can wait for the whole detour.
+        fits = detour <= np.minimum(self._last_end[rows] - now, timing.spare_red_ms[rows])
+        if fits.all():
+            return np.asarray(fits)
+        red_since = np.where(self._lit[rows], now, self._red_since[rows])
+        slack, _ = due(timing, rows, wanted, now + detour, red_since, self._calls_of(rows))
         return np.asarray(slack >= 0)
 
     def _barred(self, rows: Ints, phases: Ints) -> Bools:

@@ -142,19 +142,20 @@ def due(
     deadline = np.where(waits, red_since[:, None, :] + max_red, FAR).min(axis=2, initial=FAR)
     due_at = deadline + timing.min_green_ms[rows, :phases]
     turn = timing.turn_ms[rows]
-    fixed = timing.fixed_order[rows][:, None]
     if calls is None:
         wish = due_at
     else:
         unserved = Calls(calls.called & ~timing.lit[rows, phase], calls.started)
         wish = _behind_calls(timing, rows, due_at, turn, unserved)
-    order = np.where(fixed, timing.cycle[rows, phase], np.argsort(wish, axis=1, kind="stable"))
-    served = np.cumsum(np.take_along_axis(turn, order, 1), axis=1) + leave[:, None]
-    slack = (np.take_along_axis(due_at, order, 1) - served).min(axis=1, initial=FAR)
+    order = wish.argsort(axis=1, kind="stable")
+    next_ = timing.cycle[rows, phase]
+    if (fixed := timing.fixed_order[rows]).any():
+        order[fixed] = next_[fixed]
+    each = np.arange(len(rows))[:, None]
+    served = turn[each, order].cumsum(axis=1) + leave[:, None]
+    slack = (due_at[each, order] - served).min(axis=1, initial=FAR)
     waiting = slack < FAR // 2
-    return np.where(waiting, slack, FAR), np.where(
-        waiting, order[:, 0], timing.cycle[rows, phase, 0]
-    )
+    return np.where(waiting, slack, FAR), np.where(waiting, order[:, 0], next_[:, 0])
 
 
 def _behind_calls(timing: Timing, rows: Ints, due_at: Ints, turn: Ints, calls: Calls) -> Ints:

@@ -11,6 +11,8 @@ from cityloop.safety.timing import Ints
 LOCAL, CENTRE, OPERATOR = 0, 1, 2
 """SignalController.inCharge."""
 
+NEVER = -(2**62)
+
 
 class Holders:
     """The lease of each of ``count`` junctions as its cabinet sees it.
@@ -26,51 +28,63 @@ class Holders:
         self._holder = np.zeros(count, dtype=np.int64)
         self._until = np.zeros(count, dtype=np.int64)
         self._action = np.zeros(count, dtype=np.int64)
-        self._epoch = np.full(count, -(2**62), dtype=np.int64)
-        self._issued = np.full((len(Priority) + 1, count), -(2**62), dtype=np.int64)
+        self._epoch = np.full(count, NEVER, dtype=np.int64)
+        self._issued = np.full((len(Priority) + 1, count), NEVER, dtype=np.int64)
+        # The newest of each over all junctions: most seconds they show that nothing can be wrong.
+        self._newest_epoch = NEVER
+        self._newest_issue = [NEVER] * (len(Priority) + 1)
+        self._held_until = [NEVER] * (len(Priority) + 1)
         self.last_order_at = np.zeros(count, dtype=np.int64)
         self.refusal = np.zeros(count, dtype=np.int64)
 
     def in_charge(self, now: CityTime) -> Ints:
         """LOCAL, CENTRE or OPERATOR, shape (J,); a locked-out junction is on its local plan."""
-        held = (self._until > now) & (self._action != LOCK_OUT)
-        return np.where(held, 1 + (self._holder == Priority.MANUAL), LOCAL)
+        held = self._until > now
+        if self._held_until[Priority.MANUAL] <= now:
+            return held.astype(np.int64)
+        held &= self._action != LOCK_OUT
+        return np.where(held, np.where(self._holder == Priority.MANUAL, OPERATOR, CENTRE), LOCAL)
 
     def flashing(self, now: CityTime) -> Bools:
         """(J,): an operator holds the junction at flash."""
         return np.asarray((self._action == FLASH) & (self._until > now))
 
-    def admission(self, order: Orders, rows: Ints, phase_count: Ints, now: CityTime) -> Ints:
-        """Refusal codes, shape (k,), as far as who speaks, when and of what tell."""
+    def admission(self, order: Orders, phase_count: Ints, now: CityTime) -> Ints:
+        """Refusal codes, shape (k,), as far as who speaks, when and of what tell.
+
+        ``phase_count``: (k,), how many phases each addressed junction has.
+        """
+        rows, actions, priority = order.rows, order.actions, order.priority
         if order.issued_at > now:
             return np.full(len(rows), Refusal.FROM_THE_FUTURE, dtype=np.int64)
         if self._ends(order) <= now:
             return np.full(len(rows), Refusal.EXPIRED, dtype=np.int64)
-        actions, priority = order.actions, order.priority
         codes = np.zeros(len(rows), dtype=np.int64)
         # From the weakest reason to the strongest: the last one written is the one told.
-        codes[order.issued_at <= self._issued[priority, rows]] = Refusal.ALREADY_TAKEN
-        if priority < Priority.MANUAL:
+        if order.issued_at <= self._newest_issue[priority]:
+            codes[order.issued_at <= self._issued[priority, rows]] = Refusal.ALREADY_TAKEN
+        if max(self._held_until[priority + 1 :], default=NEVER) > now:
             above = (self._holder[rows] > priority) & (self._until[rows] > now)
-            if above.any():
-                locked = self._action[rows] == LOCK_OUT
-                codes[above] = np.where(locked, Refusal.LOCKED_OUT, Refusal.LEASE_HELD)[above]
-        codes[order.epoch < self._epoch[rows]] = Refusal.OLD_EPOCH
-        odd = actions < 0
-        if odd.any() and priority < Priority.MANUAL:
-            codes[odd] = Refusal.OPERATORS_ONLY
-        codes[(actions >= phase_count) | (actions < LOCK_OUT)] = Refusal.UNKNOWN_PHASE
+            locked = self._action[rows] == LOCK_OUT
+            codes[above] = np.where(locked, Refusal.LOCKED_OUT, Refusal.LEASE_HELD)[above]
+        if order.epoch < self._newest_epoch:
+            codes[order.epoch < self._epoch[rows]] = Refusal.OLD_EPOCH
+        odd = (actions < 0) | (actions >= phase_count)
+        if odd.any():
+            if priority < Priority.MANUAL:
+                codes[odd] = Refusal.OPERATORS_ONLY
+            codes[(actions >= phase_count) | (actions < LOCK_OUT)] = Refusal.UNKNOWN_PHASE
         return codes
 
-    def settle(self, order: Orders, rows: Ints, actions: Ints, codes: Ints, now: CityTime) -> None:
-        """Book what became of an order at each of ``rows``; all of shape (k,)."""
-        self.refusal[rows] = codes
-        passed = codes == 0
-        if passed.all():
-            self._take(order, rows, actions)
+    def settle(self, order: Orders, codes: Ints, refused: int, now: CityTime) -> None:
+        """Book what became of ``order``: codes, shape (k,), of which ``refused`` are not 0."""
+        self.refusal[order.rows] = codes
+        if not refused:
+            self._take(order, order.rows, order.actions)
             return
-        self._take(order, rows[passed], actions[passed])
-        heard = rows[codes >= Refusal.IN_CLEARANCE]
+        passed = codes == 0
+        self._take(order, order.rows[passed], order.actions[passed])
+        heard = order.rows[codes >= Refusal.IN_CLEARANCE]
         keeps = heard[(self._holder[heard] == order.priority) & (self._until[heard] > now)]
         until = np.minimum(self._ends(order), self.last_order_at[keeps] + self._life)
         self._until[keeps] = np.maximum(self._until[keeps], until)
@@ -79,9 +93,14 @@ class Holders:
         return min(order.expires_at, order.issued_at + self._life)
 
     def _take(self, order: Orders, rows: Ints, actions: Ints) -> None:
-        self._holder[rows] = order.priority
-        self._until[rows] = np.where(actions == RELEASE, 0, self._ends(order))
+        if not rows.size:
+            return
+        ends, priority = self._ends(order), order.priority
+        self._holder[rows] = priority
+        self._until[rows] = ends if actions.min() >= 0 else np.where(actions == RELEASE, 0, ends)
         self._action[rows] = actions
         self._epoch[rows] = order.epoch
-        self._issued[order.priority, rows] = order.issued_at
-        self.last_order_at[rows] = order.issued_at
+        self._issued[priority, rows] = self.last_order_at[rows] = order.issued_at
+        self._newest_epoch = max(self._newest_epoch, order.epoch)
+        self._newest_issue[priority] = max(self._newest_issue[priority], order.issued_at)
+        self._held_until[priority] = max(self._held_until[priority], ends)

@@ -170,6 +170,11 @@ class Timing:
         total = np.where(needed, self.turn_ms, 0).sum(axis=1)
         return np.asarray(total - np.where(greens < FAR, greens, 0))
 
+    @cached_property
+    def spare_red_ms(self) -> Ints:
+        """(J,): how much the maximum red allows beyond ``reachable_red_ms``."""
+        return np.asarray(int(self.limits.max_red_s) * 1000 - self.reachable_red_ms)
+
 
 def whole_seconds(value_s: Floats) -> Ints:
     """Seconds in ms, rounded up to whole seconds."""
