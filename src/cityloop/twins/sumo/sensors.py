@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
-from cityloop.kernel.frame import Bools, Column, EntityIds, Frame
+from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.standards.network import Ints, RoadNetwork
 from cityloop.standards.signals import Junction
 from cityloop.twins.sumo.network import entity_id
@@ -126,9 +126,7 @@ class Sensors:
         )
 
 
-def _counted(
-    type_: str, run: str, at: CityTime, ids: EntityIds, counts: Counts | npt.NDArray[np.uint8]
-) -> Frame:
+def _counted(type_: str, run: str, at: CityTime, ids: EntityIds, counts: Array) -> Frame:
     return Frame(type_, run, at, ids, {"vehicleCount": Column(counts)})
 
 
@@ -171,8 +169,8 @@ class Nearby:
 
     def blocked_ahead(self) -> Bools:
         """The lane behind the junction stands full."""
-        full = self._sensors.queues >= self._room
-        return (full[self._ahead] & self._has_ahead).reshape(self._shape)
+        full = (self._sensors.queues >= self._room)[self._ahead]
+        return np.asarray(full & self._has_ahead).reshape(self._shape)
 
     def box_blocked(self, rows: Ints) -> Bools:
         """(J,): vehicles stand or crawl inside; asked of ``rows`` only, False elsewhere."""
