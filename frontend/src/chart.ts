@@ -64,7 +64,7 @@ function options(canvas: HTMLElement, speech: Speech, timeZone: string): uPlot.O
       {
         ...axis,
         size: 44,
-        space: 36,
+        space: 28,
         grid: { stroke: colour("--line"), width: 1 },
         values: (_plot, ticks) => ticks.map((tick) => String(tick)),
       },

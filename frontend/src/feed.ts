@@ -102,7 +102,7 @@ export function decisionItem(row: Decision, speech: Speech, name?: HTMLElement):
       ...(name === undefined ? [] : [name, " "]),
       speech.action(row.action, row.phase),
     ),
-    h("span", { class: "verdict" }, row.refused ? speech.words.refused : speech.verdict(row.verdict)),
+    h("span", { class: "verdict" }, row.refused ? speech.words.refused : speech.verdict(row.verdict, row.mode)),
     h("span", { class: "reason", lang: "en" }, row.reason),
   );
 }

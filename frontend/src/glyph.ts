@@ -14,7 +14,7 @@ export class Glyph {
   private readonly protectedGreen = svg("path", { class: "arrow" });
   private readonly permissive = svg("path", { class: "arrow permissive" });
   private radius = 0;
-  private phase = -1;
+  private drawn = -1;
 
   constructor(
     private readonly junction: MapJunction,
@@ -26,14 +26,15 @@ export class Glyph {
   resize(radius: number): void {
     this.radius = radius;
     this.disc.setAttribute("r", String(radius));
-    this.phase = -1;
+    this.drawn = -1;
   }
 
+  /** In clearance the cabinet names the phase to come, so what turns yellow is the one drawn last. */
   show([phase, stage, , inCharge]: JunctionState): void {
     setAttribute(this.element, "data-stage", STAGES[stage] ?? "red");
     setAttribute(this.element, "data-charge", CHARGES[inCharge] ?? "local");
-    if (phase === this.phase) return;
-    this.phase = phase;
+    if (stage !== 0 || phase === this.drawn) return;
+    this.drawn = phase;
     this.protectedGreen.setAttribute("d", this.arrows(phase, "G"));
     this.permissive.setAttribute("d", this.arrows(phase, "g"));
   }

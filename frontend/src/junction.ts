@@ -58,10 +58,9 @@ export class JunctionPanel {
     const state = this.store.state;
     if (!one || !state) return;
     const { words } = this.speech;
-    const [phase, stage, age, inCharge] = one;
+    const inCharge = one[3];
     this.glyph.show(one);
-    const count = this.junction.phases.length;
-    setText(this.phase, words.phaseNow(phase + 1, count, words.stages[stage] ?? "", this.speech.age(age)));
+    setText(this.phase, this.speech.shown(one, this.junction.phases.length));
     const charge = [words.local, words.centre, words.operator][inCharge] ?? "";
     setText(this.charge, `${words.inCharge}: ${charge}`);
     setAttribute(this.charge, "data-charge", inCharge);
@@ -119,7 +118,7 @@ export class JunctionPanel {
       help: words.operationHelp[action],
       fields,
       yes: words.operations[action],
-      danger: action !== "release",
+      danger: action === "flash",
     });
     if (!sure) return;
     const held = action === "hold" ? Number(phase.value) : null;

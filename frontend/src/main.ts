@@ -8,6 +8,7 @@ import { Feed } from "./feed";
 import { JunctionPanel } from "./junction";
 import { Advice, Loops } from "./loops";
 import { CityMap } from "./map";
+import { shortNames } from "./names";
 import { MeasureStrip } from "./measures";
 import { Banner, StatusLine } from "./status";
 import { Store } from "./store";
@@ -32,7 +33,7 @@ class Page {
     private readonly speech: Speech,
     switchLanguage: () => void,
   ) {
-    const names = new Map(store.map.junctions.map((junction) => [junction.id, junction.name]));
+    const names = shortNames(store.map.junctions);
     this.notices = new Notices(speech);
     const { command } = this.notices;
     const status = new StatusLine(store, speech, command, switchLanguage);
@@ -41,7 +42,7 @@ class Page {
     const loops = new Loops(store, speech, command);
     const advice = new Advice(store, speech, names, command);
     const feed = new Feed(store, speech, names, (junction) => this.choose([...names.keys()].indexOf(junction)));
-    this.map = new CityMap(store.map, speech, (row) => this.choose(row));
+    this.map = new CityMap(store.map, speech, names, (row) => this.choose(row));
     this.counters = new CounterLine(speech);
     this.parts = [status, banner, measures, loops, advice, feed];
     this.side = h("div", { class: "side" }, loops.element, advice.element, feed.element);

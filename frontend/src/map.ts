@@ -23,6 +23,7 @@ export class CityMap {
   constructor(
     private readonly map: MapData,
     private readonly speech: Speech,
+    private readonly names: Map<string, string>,
     private readonly choose: (junction: number) => void,
   ) {
     this.box = bounds(map);
@@ -70,11 +71,12 @@ export class CityMap {
 
   private describe(row: number, state: LiveState): string {
     const { words } = this.speech;
-    const [phase, stage] = state.junctions[row] ?? [0, 0];
+    const junction = this.map.junctions[row];
+    const one = state.junctions[row];
+    if (!junction || !one) return "";
     const here = this.approaches.filter((one) => one.approach.junction === row);
     const queued = here.reduce((sum, one) => sum + load(one.approach, state).queued, 0);
-    const name = this.map.junctions[row]?.name ?? "";
-    return `${name}: ${words.phase} ${phase + 1}, ${words.stages[stage] ?? ""}, ${words.queued} ${queued}`;
+    return `${junction.name}: ${this.speech.shown(one, junction.phases.length)}; ${words.queued} ${queued}`;
   }
 
   private junction(row: number, at: Point) {
@@ -89,7 +91,7 @@ export class CityMap {
       "data-junction": junction.id,
     });
     const name = svg("text", { class: "name" });
-    setText(name, junction.name);
+    setText(name, this.names.get(junction.id) ?? junction.name);
     spot.append(svg("circle", { class: "halo" }), glyph.element, name);
     spot.addEventListener("click", () => this.choose(row));
     spot.addEventListener("keydown", (event) => this.key(event, row));
@@ -142,7 +144,7 @@ export class CityMap {
     }
     const radius = this.radius(scale);
     const room = this.closest() * scale - 2 * radius;
-    const longest = Math.max(0, ...this.map.junctions.map((junction) => junction.name.length));
+    const longest = Math.max(0, ...[...this.names.values()].map((name) => name.length));
     setAttribute(this.drawing, "data-named", String(longest * NAME_PX + 12 < room));
     this.approaches.forEach(({ approach, line }) => this.placeQueue(line, approach, place, radius));
     for (const { spot, glyph, at } of this.junctions) {

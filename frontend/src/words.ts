@@ -1,5 +1,7 @@
 // Every word of the page, in English and Chinese, and how figures and times are written.
 
+import type { JunctionState, Mode } from "./api";
+
 const en = {
   live: "Live",
   paused: "Paused",
@@ -51,10 +53,11 @@ const en = {
   centre: "centre",
   operator: "operator",
   inCharge: "In charge",
-  stages: ["green", "yellow", "all-red", "flashing"],
+  stages: ["Green", "Yellow", "All-red", "Flashing"],
   phase: "Phase",
-  phaseNow: (phase: number, count: number, stage: string, age: string) =>
-    `Phase ${phase} of ${count}, ${stage} for ${age}`,
+  phaseNow: (phase: number, count: number, age: string) => `Phase ${phase} of ${count}, green for ${age}`,
+  phaseNext: (stage: string, age: string, phase: number) => `${stage} for ${age}, then phase ${phase}`,
+  flashing: (age: string) => `Flashing for ${age}`,
   queued: "Queued",
   queuedOf: (queued: number, all: number) => `${queued} of ${all} halting`,
   approaches: ["east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east"],
@@ -177,7 +180,9 @@ const zh: Words = {
   inCharge: "控制方",
   stages: ["绿灯", "黄灯", "全红", "闪烁"],
   phase: "相位",
-  phaseNow: (phase, count, stage, age) => `相位 ${phase}（共 ${count} 个），${stage}已持续 ${age}`,
+  phaseNow: (phase, count, age) => `相位 ${phase}（共 ${count} 个），绿灯已持续 ${age}`,
+  phaseNext: (stage, age, phase) => `${stage}已持续 ${age}，随后为相位 ${phase}`,
+  flashing: (age) => `闪烁已持续 ${age}`,
   queued: "排队",
   queuedOf: (queued, all) => `${all} 辆中 ${queued} 辆停车`,
   approaches: ["东", "东北", "北", "西北", "西", "西南", "南", "东南"],
@@ -301,12 +306,22 @@ export class Speech {
     return `${Math.round(seconds / 3600)} ${zh ? "小时" : "h"}`;
   }
 
+  /** What a junction shows, of `count` phases. */
+  shown([phase, stage, ageS]: JunctionState, count: number): string {
+    const age = this.age(ageS);
+    if (stage === 0) return this.words.phaseNow(phase + 1, count, age);
+    if (stage === 3 || phase < 0) return this.words.flashing(age);
+    return this.words.phaseNext(this.words.stages[stage] ?? "", age, phase + 1);
+  }
+
   action(action: string, phase: number | null): string {
     const name = this.words.actions[action] ?? action.replaceAll("_", " ");
     return phase === null ? name : `${name} ${phase + 1}`;
   }
 
-  verdict(verdict: string): string {
+  /** What became of a decision; what passed the guard still only counts in mode `act`. */
+  verdict(verdict: string, mode: Mode): string {
+    if (verdict === "passed" && mode !== "act") return this.words.verdicts[mode] ?? mode;
     return this.words.verdicts[verdict] ?? verdict.replaceAll("_", " ");
   }
 }

@@ -73,7 +73,7 @@ def replay_map() -> MapData:
     junctions, roads, detectors = [], [], []
     for name, x, y in _junctions():
         lanes = [MapLink(f"{name}:{a}_{lane}", turn) for a, lane, turn in links]
-        junctions.append(MapJunction(name, f"{name[-3]}-{name[-1]}", x, y, list(PHASES), lanes))
+        junctions.append(MapJunction(name, name.replace("_", " "), x, y, list(PHASES), lanes))
         for a, (east, north) in enumerate(HEADINGS):
             far = EAST_M if east else NORTH_M
             shape = [(x - east * d - 6 * -north, y - north * d + 6 * -east) for d in (far, 14.0)]
@@ -237,7 +237,8 @@ class ReplayCity:
         age, by_hand = float(self._since[j]), self._by_hand.get(self._names[j])
         stage = 3 if by_hand and by_hand[0] == "flash" else 1 if age < 3 else 2 if age < 5 else 0
         charge = 2 if by_hand else 1 if self.modes[self._group(j)] == "act" else 0
-        return JunctionState(int(self._phase[j]), stage, age - (0, 0, 3, 0)[stage], charge)
+        phase = -2 if stage == 3 else int(self._phase[j])
+        return JunctionState(phase, stage, age - (0, 0, 3, 0)[stage], charge)
 
     def _measures(self) -> Measures:
         if not self.second:

@@ -37,7 +37,7 @@ def problem(
 
 async def refused(request: Request, error: RefusedError) -> Response:
     """A command that is not permitted here and now."""
-    return problem(409, str(error), request.url.path, "Mend what the sentence names and ask again.")
+    return problem(409, str(error), request.url.path, "Nothing was changed.")
 
 
 async def busy(request: Request, error: BusyError) -> Response:

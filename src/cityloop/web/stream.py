@@ -87,6 +87,8 @@ class EventStream:
         await asyncio.gather(*pending, return_exceptions=True)
         for task in done:
             task.result()
+        if self._closing.is_set():
+            await send({"type": "http.response.body"})
 
     async def _tell(self, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]

@@ -36,10 +36,11 @@ class TrendKeeper:
         seq = 0
         while True:
             seq = await self._city.changes(seq)
-            self._take()
+            self.take()
             await asyncio.sleep(0.1)  # at full speed the picture changes far more often
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Keep a row of the present state when one is due."""
         state = self._city.state()
         if state.city_time is None or state.measures.att_loop_s is None:
             return

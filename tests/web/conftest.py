@@ -1,0 +1,65 @@
+"""A city behind a real server on a real port."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.web.replay import ReplayCity
+
+from cityloop.web.app import Server, create_app
+
+
+class Served:
+    """A replayed city, the address it is served at, and the thread that serves it."""
+
+    def __init__(self, city: ReplayCity, assets: Path, port: int = 0) -> None:
+        self.city = city
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = Server(create_app(city, assets))
+        self._loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._server.serve([self._socket]))
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the city do something in the thread where it lives."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def advance(self, seconds: int = 1) -> None:
+        """Let the city go on."""
+        self.do(self.city.advance(seconds))
+
+    def close(self) -> None:
+        """Stop serving and wait for it."""
+        self._server.should_exit = True
+        self.thread.join(10)
+        self._socket.close()
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> Path:
+    (tmp_path / "index.html").write_text("<!doctype html><title>page</title>")
+    return tmp_path
+
+
+@pytest.fixture
+def served(assets: Path) -> Iterator[Served]:
+    one = Served(ReplayCity(), assets)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[httpx.Client]:
+    """A client that speaks as the page of this server does."""
+    with httpx.Client(base_url=served.url, headers={"Origin": served.url}, timeout=10) as one:
+        yield one
