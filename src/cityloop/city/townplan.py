@@ -65,7 +65,9 @@ def _detectors(network: RoadNetwork, net: NetFile) -> Iterator[MapDetector]:
     for row, lane in enumerate(pieces.lanes):
         shape = net.lanes[lane].shape
         length = net.lanes[lane].length_m
-        part = between(shape, pieces.start_m[row] / length, pieces.end_m[row] / length)
+        part = between(
+            shape, float(pieces.start_m[row]) / length, float(pieces.end_m[row]) / length
+        )
         yield MapDetector(pieces.ids.names[row], owners.get(row, ""), lane, part)
 
 
