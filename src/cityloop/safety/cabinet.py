@@ -32,6 +32,10 @@ from cityloop.standards.signals import SignalBank
 
 SECOND = 1000
 
+# Plain numbers: a member of an enum is slow to reach, and these are asked for every second.
+_GREEN, _YELLOW, _ALL_RED, _FLASHING = (int(stage) for stage in Stage)
+_MANUAL = int(Priority.MANUAL)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalSensing:
@@ -163,7 +167,7 @@ class CabinetBank:
         self._next_clear = int(self._clear_until.min(initial=FAR))
         self._next_must = int(self._must_end.min(initial=FAR))
         self._next_plan = int(self._plan_end.min(initial=FAR))
-        self._flashes = bool((self._stage == Stage.FLASH).any())
+        self._flashes = bool((self._stage == _FLASHING).any())
 
     def _stirs(self, in_charge: Ints) -> bool:
         """Whether maximum red, local plan, watchdog or the end of flash may ask for a change."""
@@ -176,11 +180,12 @@ class CabinetBank:
 
     def letters(self, row: int) -> str:
         """The SUMO state string of junction ``row`` now."""
-        phase, target = int(self._phase[row]), int(self._target[row])
-        if self._stage[row] in (Stage.GREEN, Stage.FLASH):
+        phase, stage = self._phase.item(row), self._stage.item(row)
+        if stage in (_GREEN, _FLASHING):
             return self._lamps.steady(row, phase)
-        elapsed = int(self._now - self._clear_from[row])
-        longest = int(self._timing.yellow_between_ms[row, phase, target])
+        target = self._target.item(row)
+        elapsed = self._now - self._clear_from.item(row)
+        longest = self._timing.yellow_between_ms.item(row, phase, target)
         return self._lamps.clearing(row, phase, target, min(elapsed, longest))
 
     def _report(self, in_charge: Ints, changed: Ints) -> CabinetReport:
@@ -213,7 +218,7 @@ class CabinetBank:
         self._since[rows] = self._clear_from[rows] = now
         yellow = timing.yellow_between_ms[rows, phase, target]
         clearance = timing.clearance_ms[rows, phase, target]
-        self._stage[rows] = np.where(yellow > 0, int(Stage.YELLOW), int(Stage.ALL_RED))
+        self._stage[rows] = np.where(yellow > 0, _YELLOW, _ALL_RED)
         self._clear_until[rows] = now + np.where(yellow > 0, yellow, clearance)
         self._may_end[rows] = self._plan_end[rows] = self._must_end[rows] = FAR
         self._changed[rows] = True
@@ -222,7 +227,7 @@ class CabinetBank:
     def _advance(self, box_blocked: Array | None) -> None:
         """Move on the clearances whose time has come; letters may change within yellow, too."""
         if self._several_yellows.any():
-            self._changed |= self._several_yellows & (self._stage == Stage.YELLOW)
+            self._changed |= self._several_yellows & (self._stage == _YELLOW)
         if self._now < self._next_clear:
             return
         rows = np.flatnonzero(self._clear_until <= self._now)
@@ -237,9 +242,9 @@ class CabinetBank:
             end[held], over[held] = self._now + SECOND, False
         longer = rows[~over]
         if longer.size:
-            yellow = self._stage[longer] == Stage.YELLOW
+            yellow = self._stage[longer] == _YELLOW
             self._since[longer] = np.where(yellow, self._now, self._since[longer])
-            self._stage[longer] = Stage.ALL_RED
+            self._stage[longer] = _ALL_RED
             self._clear_until[longer] = end[~over]
         self._enter(rows[over])
 
@@ -262,7 +267,7 @@ class CabinetBank:
         now, timing = self._now, self._timing
         phase = self._target[rows]
         self._phase[rows] = phase
-        self._stage[rows] = np.where(phase == self._flash, Stage.FLASH, Stage.GREEN)
+        self._stage[rows] = np.where(phase == self._flash, _FLASHING, _GREEN)
         self._since[rows] = self._moved_at[rows] = now
         self._clear_until[rows] = FAR
         self._lit[rows] = timing.lit[rows, phase]
@@ -316,7 +321,7 @@ class CabinetBank:
         codes = self._holders.admission(order, self._timing.phase_count[rows], self._now)
         asked = np.where(actions == FLASH, self._flash, actions)
         moves = (asked != self._target[rows]) & (asked >= 0)
-        if order.priority < Priority.MANUAL and self._next_must <= self._now:
+        if order.priority < _MANUAL and self._next_must <= self._now:
             late = (codes == 0) & (self._must_end[rows] <= self._now)
             codes[late & (asked != self._due[rows])] = Refusal.MAXIMUM_RED
         pick = np.flatnonzero(moves & (codes == 0))
@@ -356,7 +361,7 @@ class CabinetBank:
             timing, rows, wanted, self._stage[rows], self._target[rows], now - self._since[rows]
         )
         free = np.flatnonzero((codes == 0) & (phase != self._flash))
-        if priority >= Priority.MANUAL or not free.size:
+        if priority >= _MANUAL or not free.size:
             return codes
         rows, wanted, phase = rows[free], wanted[free], phase[free]
         barred = self._barred(rows, wanted[:, None])[:, 0]
@@ -395,7 +400,7 @@ class CabinetBank:
         due_now = free & (self._must_end <= now)
         planned = (in_charge == LOCAL) & (self._plan_end <= now)
         stalled = free & (np.maximum(self._moved_at + self._stall, self._may_end) <= now)
-        flashed = (self._stage == Stage.FLASH) & ~self._holders.flashing(now)
+        flashed = (self._stage == _FLASHING) & ~self._holders.flashing(now)
         moves = (wanted >= 0) | due_now | planned | stalled | flashed
         if not moves.any():
             return

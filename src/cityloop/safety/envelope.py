@@ -177,7 +177,7 @@ def check_bank(bank: SignalBank, limits: Limits) -> None:
     Sound: no two conflicting links are green together unless one shows permissive green and yields
     to the other; minimum greens last 5 s or more, and a crossing's 5 s and the walk at 1.2 m/s
     (RiLSA 2015); yellow lasts 3, 4, 5 s up to 50, 60, above 60 km/h (RiLSA 2015); every link is
-    served; maximum red can be kept.
+    served or may turn on red; maximum red can be kept.
     """
     for junction in bank.junctions:
         _check_shape(junction)
@@ -236,7 +236,8 @@ def _check_green(junction: Junction, number: int, state: str) -> None:
 
 
 def _check_link(junction: Junction, number: int, link: Link) -> None:
-    if all(phase.state[number] == "r" for phase in junction.phases):
+    served = any(phase.state[number] != "r" for phase in junction.phases)
+    if not served and not link.turns_on_red:
         raise ConfigError(
             f"junction {junction.id}: no phase serves link {number} ({link.from_lane} to"
             f" {link.to_lane}); add one or leave the link out"

@@ -12,6 +12,8 @@ LOCAL, CENTRE, OPERATOR = 0, 1, 2
 """SignalController.inCharge."""
 
 NEVER = -(2**62)
+_MANUAL = int(Priority.MANUAL)
+_CLASSES = len(Priority) + 1
 
 
 class Holders:
@@ -29,21 +31,21 @@ class Holders:
         self._until = np.zeros(count, dtype=np.int64)
         self._action = np.zeros(count, dtype=np.int64)
         self._epoch = np.full(count, NEVER, dtype=np.int64)
-        self._issued = np.full((len(Priority) + 1, count), NEVER, dtype=np.int64)
+        self._issued = np.full((_CLASSES, count), NEVER, dtype=np.int64)
         # The newest of each over all junctions: most seconds they show that nothing can be wrong.
         self._newest_epoch = NEVER
-        self._newest_issue = [NEVER] * (len(Priority) + 1)
-        self._held_until = [NEVER] * (len(Priority) + 1)
+        self._newest_issue = [NEVER] * _CLASSES
+        self._held_until = [NEVER] * _CLASSES
         self.last_order_at = np.zeros(count, dtype=np.int64)
         self.refusal = np.zeros(count, dtype=np.int64)
 
     def in_charge(self, now: CityTime) -> Ints:
         """LOCAL, CENTRE or OPERATOR, shape (J,); a locked-out junction is on its local plan."""
         held = self._until > now
-        if self._held_until[Priority.MANUAL] <= now:
+        if self._held_until[_MANUAL] <= now:
             return held.astype(np.int64)
         held &= self._action != LOCK_OUT
-        return np.where(held, np.where(self._holder == Priority.MANUAL, OPERATOR, CENTRE), LOCAL)
+        return np.where(held, np.where(self._holder == _MANUAL, OPERATOR, CENTRE), LOCAL)
 
     def flashing(self, now: CityTime) -> Bools:
         """(J,): an operator holds the junction at flash."""
@@ -71,7 +73,7 @@ class Holders:
             codes[order.epoch < self._epoch[rows]] = Refusal.OLD_EPOCH
         odd = (actions < 0) | (actions >= phase_count)
         if odd.any():
-            if priority < Priority.MANUAL:
+            if priority < _MANUAL:
                 codes[odd] = Refusal.OPERATORS_ONLY
             codes[(actions >= phase_count) | (actions < LOCK_OUT)] = Refusal.UNKNOWN_PHASE
         return codes
