@@ -1,12 +1,13 @@
 """Judges cabinets by what their lamps showed, second by second, and by nothing else.
 
 Written against the traffic rules, not against the cabinet: it knows the junctions, the letters and
-what was asked, never the cabinet's state. Every function raises AssertionError with the junction, the
-second and the links.
+what was asked, never the cabinet's state. Every function raises AssertionError with the junction,
+the second and the links.
 """
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ EXIT_RED_S = 5
 
 @dataclass(frozen=True)
 class Runs:
-    """Maximal runs of True in one link's column: [start, end) and whether both ends were seen."""
+    """Maximal runs of True in one link's column, each from ``start`` up to, not with, ``end``."""
 
     start: Moments
     end: Moments
@@ -57,7 +58,8 @@ def check_conflicts(junction: Junction, letters: Letters) -> None:
 
 def check_minimum_green(junction: Junction, letters: Letters) -> None:
     """A link stays green for at least the shortest minimum of the phases that serve it, and a
-    phase that is no mere all-red picture for its own."""
+    phase that is no mere all-red picture for its own.
+    """
     lit = green(letters)
     for a in range(len(junction.links)):
         least = min(
@@ -93,7 +95,8 @@ def phases_shown(junction: Junction, letters: Letters) -> dict[int, Flags]:
 
 def check_clearance(junction: Junction, letters: Letters) -> None:
     """Every green of a vehicle ends through its whole yellow; a green starts only when every foe
-    that was moving has been red for all-red, people for their walk, all for the exit after flash."""
+    that was moving has been red for all-red, people for their walk, all some seconds after flash.
+    """
     lit, total = green(letters), len(letters)
     seconds = np.arange(total)
     for a, link in enumerate(junction.links):
@@ -153,3 +156,38 @@ def check_calls(junction: Junction, letters: Letters, calls: Flags) -> int:
                 passed = np.count_nonzero((moments > call) & (moments < until))
                 assert passed <= 1, f"{junction.id}: call of {a} at {call} passed over by {p}"
     return judged
+
+
+def planned_green_s(junction: Junction, phase: int) -> int:
+    """Whole seconds of green that the local plan gives a phase."""
+    longer = max(junction.phases[phase].duration_s, junction.min_green_s[phase])
+    return math.ceil(longer - 1e-9)
+
+
+def longest_cycle_s(junction: Junction) -> int:
+    """One round of the local plan with the longest clearance there is between any two phases."""
+    links = zip(junction.links, junction.yellow_s, strict=True)
+    leaving = [max(y + junction.all_red_s + 1, k.crossing_m / 1.2) for k, y in links]
+    greens = [planned_green_s(junction, p) for p in range(len(junction.phases))]
+    return sum(greens) + math.ceil(max(leaving)) * len(greens)
+
+
+def check_local_plan(junction: Junction, letters: Letters, since: int) -> None:
+    """From ``since`` on every phase is shown for its planned green, in the listed order."""
+    shown = phases_shown(junction, letters)
+    if len(shown) < len(junction.phases):
+        return
+    runs = {p: Runs.of(flags) for p, flags in shown.items()}
+    turns = sorted(
+        (int(start), int(end), p)
+        for p, run in runs.items()
+        for start, end in zip(run.start, run.end, strict=True)
+        if start >= since and end < len(letters)
+    )
+    assert len(turns) >= len(junction.phases), f"{junction.id}: no whole cycle seen"
+    for (_, _, p), (_, _, q) in pairwise(turns):
+        assert q == (p + 1) % len(junction.phases), f"{junction.id}: {q} follows {p}"
+    for start, end, p in turns:
+        assert end - start == planned_green_s(junction, p), (
+            f"{junction.id}: phase {p} at {start} s not as planned"
+        )

@@ -5,7 +5,7 @@ judges them. Every junction counts once per second it is stepped.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +37,6 @@ class Record:
     letters: onlooker.Letters
     calls: onlooker.Flags
 
-    def junctions(self) -> Iterator[tuple[int, object]]:
-        return enumerate(self.bank.junctions)
-
 
 def random_bank(rng: Rng) -> tuple[SignalBank, Limits]:
     """Different junctions; or one many times over, with a maximum red it can only just keep."""
@@ -51,9 +48,17 @@ def random_bank(rng: Rng) -> tuple[SignalBank, Limits]:
     return bank, Limits(max_red_s=reachable_s if tight else max(120.0, reachable_s))
 
 
-def drive(seed: int, give: Give, seconds: int = SECONDS, *, lies: bool = True) -> Record:
+def drive(
+    seed: int,
+    give: Give,
+    seconds: int = SECONDS,
+    limits: Limits | None = None,
+    *,
+    lies: bool = True,
+) -> Record:
     rng = np.random.default_rng(seed)
-    bank, limits = random_bank(rng)
+    bank, own_limits = random_bank(rng)
+    limits = limits or own_limits
     cabinets = CabinetBank(bank, limits, CityTime(0))
     count, _, links = bank.shape
     lamps = np.full((seconds, count, links), "r", dtype="U1")
@@ -184,6 +189,23 @@ def prove(examples: int) -> tuple[int, int]:
 def tell(capsys: pytest.CaptureFixture[str], counts: tuple[int, int]) -> None:
     with capsys.disabled():
         sys.stdout.write(f" [{counts[0]:,} junction-steps, {counts[1]:,} calls judged] ")
+
+
+@settings(max_examples=4)
+@given(st.integers(0, 2**32 - 1))
+def test_a_silent_centre_leaves_the_local_plan_within_one_cycle(seed: int) -> None:
+    shout, silent_from, forgotten = hostile(CENTRE), 100, 130
+
+    def give(rng: Rng, second: int, bank: SignalBank) -> list[Orders]:
+        return shout(rng, second, bank) if second < silent_from else []
+
+    # A maximum red beyond every cycle, so that the plan alone changes phases.
+    limits = Limits(max_red_s=600, order_life_s=30)
+    record = drive(seed, give, 1100, limits, lies=False)
+    for row, junction in enumerate(record.bank.junctions):
+        letters = record.letters[:, row, : len(junction.links)]
+        cycle_s = onlooker.longest_cycle_s(junction)
+        onlooker.check_local_plan(junction, letters, forgotten + cycle_s)
 
 
 def test_no_hostile_centre_makes_a_junction_unsafe(capsys: pytest.CaptureFixture[str]) -> None:
