@@ -15,7 +15,8 @@ export interface Question {
 /** Ask in a modal dialog; true when the person said yes. Escape and the backdrop's key say no. */
 export function ask(speech: Speech, question: Question): Promise<boolean> {
   const yes = h("button", { type: "submit", value: "yes", class: question.danger ? "danger" : "strong" }, question.yes);
-  const no = h("button", { type: "submit", value: "", formnovalidate: true }, speech.words.cancel);
+  // Not a submit button: Enter in a field must mean the yes beside it.
+  const no = h("button", { type: "button" }, speech.words.cancel);
   const form = h(
     "form",
     { method: "dialog" },
@@ -25,6 +26,7 @@ export function ask(speech: Speech, question: Question): Promise<boolean> {
     h("div", { class: "buttons" }, no, yes),
   );
   const dialog = h("dialog", { "aria-label": question.title }, form);
+  no.addEventListener("click", () => dialog.close());
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {

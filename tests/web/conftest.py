@@ -20,7 +20,8 @@ class Served:
     def __init__(self, city: ReplayCity, assets: Path, port: int = 0) -> None:
         self.city = city
         self._socket = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port = int(self._socket.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self._server = Server(create_app(city, assets))
         self._loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._run)

@@ -121,7 +121,7 @@ class ReplayCity:
         """Let the city go on, and tell whoever waits."""
         for _ in range(seconds):
             self._second()
-        await self._tell()
+        await self.tell()
 
     async def run(self) -> None:
         """Go on at ``speed`` until cancelled."""
@@ -130,7 +130,8 @@ class ReplayCity:
             if not self.paused and self.hub_alive:
                 await self.advance(max(1, round((self.speed or 60) * 0.2)))
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Wake whoever waits for a change."""
         async with self._news:
             self._seq += 1
             self._news.notify_all()
@@ -285,7 +286,7 @@ class ReplayCity:
         if mode == "act" and not shadow_result:
             raise RefusedError("Mode act needs the shadow result that justifies it.")
         self.modes[group] = mode
-        await self._tell()
+        await self.tell()
 
     async def advise(self, decision_id: str, confirm: bool) -> None:
         """Refuses a decision that waits for nobody."""
@@ -298,7 +299,7 @@ class ReplayCity:
         verdict = "confirmed" if confirm else "rejected"
         fields |= {"number": self._number, "verdict": verdict, "waiting_for_confirmation": False}
         self._rows = [*self._rows, DecisionRow(**fields)]
-        await self._tell()
+        await self.tell()
 
     async def operate(
         self, junction: str, action: Operation, phase: int | None, minutes: float
@@ -311,7 +312,7 @@ class ReplayCity:
             self._by_hand.pop(junction, None)
         else:
             self._by_hand[junction] = (action, phase)
-        await self._tell()
+        await self.tell()
 
     async def drive(self, action: DriveAction, speed: float | None) -> None:
         """Refuses a step while the city runs."""
@@ -322,7 +323,7 @@ class ReplayCity:
             self._second()
         self.paused = action == "pause" or (self.paused and action == "step")
         self.speed = speed if speed is not None else self.speed
-        await self._tell()
+        await self.tell()
 
     def _taken(self, *command: object) -> None:
         if not self.hub_alive:

@@ -1,0 +1,56 @@
+"""The built page in a real headless Chromium, before a replayed city."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.web.conftest import Served
+from tests.web.replay import ReplayCity
+
+from cityloop.web.app import ASSETS
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+expect.set_options(timeout=10_000)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    if not (ASSETS / "index.html").is_file():
+        pytest.skip("the front end is not built: run `make setup`")
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def live() -> Iterator[Served]:
+    """A city five minutes into its run, served with the built page."""
+    served = Served(ReplayCity(), ASSETS)
+    served.advance(300)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live: Served) -> Iterator[Page]:
+    """The live page in English; a test fails if anything is written to its console."""
+    context = browser.new_context(
+        base_url=live.url, locale="en-GB", viewport={"width": 1280, "height": 800}
+    )
+    context.set_default_timeout(10_000)
+    one = context.new_page()
+    said: list[str] = []
+    one.on("console", lambda message: said.append(message.text))
+    one.on("pageerror", lambda error: said.append(str(error)))
+    one.goto("/")
+    yield one
+    context.close()
+    assert said == []
