@@ -1,0 +1,1 @@
+"""How a gain is measured: trials of controllers on the same demand, figures, intervals, reports."""
