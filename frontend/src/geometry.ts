@@ -46,7 +46,7 @@ export function approaches(map: MapData): Approach[] {
       known.from = mix(known.from, from, 1 / n);
       known.to = mix(known.to, to, 1 / n);
     } else {
-      const angle = Math.atan2(to[1] - junction.y, to[0] - junction.x);
+      const angle = Math.atan2(from[1] - junction.y, from[0] - junction.x);
       found.set(key, { junction: row, angle, from, to, lanes: 0, detectors: [d] });
     }
   });
@@ -67,7 +67,7 @@ export function load(approach: Approach, state: LiveState): { queued: number; ve
   return { queued, vehicles };
 }
 
-/** The movements that a signal really controls: those that are green always are left out. */
+/** The movements that a signal really controls: those that may go in every phase are left out. */
 export function movements(map: MapData, junction: MapJunction): Movement[] {
   const angles = laneAngles(map, junction);
   const found = new Map<string, Movement>();
@@ -75,7 +75,7 @@ export function movements(map: MapData, junction: MapJunction): Movement[] {
     const angle = angles.get(link.lane);
     const turn = TURN[link.direction];
     if (angle === undefined || turn === undefined) return;
-    if (junction.phases.every((phase) => phase[index] === "G")) return;
+    if (junction.phases.every((phase) => phase[index]?.toLowerCase() === "g")) return;
     const key = `${angle.toFixed(1)} ${turn}`;
     const known = found.get(key);
     if (known) known.links.push(index);
@@ -91,6 +91,7 @@ export function side(angle: number): number {
 
 export function bounds(map: MapData): { low: Point; high: Point } {
   const points: Point[] = map.roads.flatMap((road) => road.shape);
+  points.push(...map.detectors.flatMap((detector) => detector.shape));
   points.push(...map.junctions.map((junction): Point => [junction.x, junction.y]));
   const low: Point = [Infinity, Infinity];
   const high: Point = [-Infinity, -Infinity];

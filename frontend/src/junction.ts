@@ -60,7 +60,7 @@ export class JunctionPanel {
     const { words } = this.speech;
     const inCharge = one[3];
     this.glyph.show(one);
-    setText(this.phase, this.speech.shown(one, this.junction.phases.length));
+    setText(this.phase, this.speech.shown(one));
     const charge = [words.local, words.centre, words.operator][inCharge] ?? "";
     setText(this.charge, `${words.inCharge}: ${charge}`);
     setAttribute(this.charge, "data-charge", inCharge);
@@ -128,7 +128,7 @@ export class JunctionPanel {
   private phaseField(): HTMLSelectElement {
     const now = this.store.state?.junctions[this.row]?.[0] ?? 0;
     const options = this.junction.phases.map((_, phase) =>
-      h("option", { value: phase, selected: phase === now }, `${this.speech.words.phase} ${phase + 1}`),
+      h("option", { value: phase, selected: phase === now }, `${this.speech.words.phase} ${phase}`),
     );
     return h("select", {}, ...options);
   }

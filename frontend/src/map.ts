@@ -76,7 +76,7 @@ export class CityMap {
     if (!junction || !one) return "";
     const here = this.approaches.filter((one) => one.approach.junction === row);
     const queued = here.reduce((sum, one) => sum + load(one.approach, state).queued, 0);
-    return `${junction.name}: ${this.speech.shown(one, junction.phases.length)}; ${words.queued} ${queued}`;
+    return `${junction.name}: ${this.speech.shown(one)}; ${words.queued} ${queued}`;
   }
 
   private junction(row: number, at: Point) {

@@ -61,7 +61,7 @@ export class MeasureStrip {
     setText(this.difference, this.speech.seconds(difference, "always"));
     const known = low !== null && high !== null;
     const clear = known && (high < 0 || low > 0);
-    const meaning = !clear ? words.unclear : high < 0 ? words.better : words.worse;
+    const meaning = !known ? words.early : !clear ? words.unclear : high < 0 ? words.better : words.worse;
     setText(this.verdict, difference === null ? "" : meaning);
     setAttribute(this.element, "data-gain", clear && low > 0 ? "worse" : clear ? "better" : "unclear");
     const [lowText, highText] = [this.speech.seconds(low), this.speech.seconds(high)];

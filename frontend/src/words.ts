@@ -33,7 +33,8 @@ const en = {
   difference: "Loop against baseline",
   perTrip: "per trip",
   interval: (low: string, high: string) => `95 % interval ${low} to ${high} s`,
-  noInterval: "The interval needs more trips.",
+  noInterval: "The interval begins after a quarter of an hour.",
+  early: "too early to tell",
   better: "shorter trips than the baseline",
   worse: "longer trips than the baseline",
   unclear: "no clear difference yet",
@@ -55,7 +56,7 @@ const en = {
   inCharge: "In charge",
   stages: ["Green", "Yellow", "All-red", "Flashing"],
   phase: "Phase",
-  phaseNow: (phase: number, count: number, age: string) => `Phase ${phase} of ${count}, green for ${age}`,
+  phaseNow: (phase: number, age: string) => `Phase ${phase}, green for ${age}`,
   phaseNext: (stage: string, age: string, phase: number) => `${stage} for ${age}, then phase ${phase}`,
   flashing: (age: string) => `Flashing for ${age}`,
   queued: "Queued",
@@ -158,7 +159,8 @@ const zh: Words = {
   difference: "闭环对比基准",
   perTrip: "每次出行",
   interval: (low, high) => `95% 区间 ${low} 至 ${high} 秒`,
-  noInterval: "行程数量不足，暂无区间。",
+  noInterval: "运行一刻钟后给出区间。",
+  early: "为时尚早，无法判断",
   better: "行程短于基准",
   worse: "行程长于基准",
   unclear: "尚无明显差异",
@@ -180,7 +182,7 @@ const zh: Words = {
   inCharge: "控制方",
   stages: ["绿灯", "黄灯", "全红", "闪烁"],
   phase: "相位",
-  phaseNow: (phase, count, age) => `相位 ${phase}（共 ${count} 个），绿灯已持续 ${age}`,
+  phaseNow: (phase, age) => `相位 ${phase}，绿灯已持续 ${age}`,
   phaseNext: (stage, age, phase) => `${stage}已持续 ${age}，随后为相位 ${phase}`,
   flashing: (age) => `闪烁已持续 ${age}`,
   queued: "排队",
@@ -306,17 +308,17 @@ export class Speech {
     return `${Math.round(seconds / 3600)} ${zh ? "小时" : "h"}`;
   }
 
-  /** What a junction shows, of `count` phases. */
-  shown([phase, stage, ageS]: JunctionState, count: number): string {
+  /** What a junction shows. Phases are called by their index, as in reasons, log and API. */
+  shown([phase, stage, ageS]: JunctionState): string {
     const age = this.age(ageS);
-    if (stage === 0) return this.words.phaseNow(phase + 1, count, age);
+    if (stage === 0) return this.words.phaseNow(phase, age);
     if (stage === 3 || phase < 0) return this.words.flashing(age);
-    return this.words.phaseNext(this.words.stages[stage] ?? "", age, phase + 1);
+    return this.words.phaseNext(this.words.stages[stage] ?? "", age, phase);
   }
 
   action(action: string, phase: number | null): string {
     const name = this.words.actions[action] ?? action.replaceAll("_", " ");
-    return phase === null ? name : `${name} ${phase + 1}`;
+    return phase === null ? name : `${name} ${phase}`;
   }
 
   /** What became of a decision; what passed the guard still only counts in mode `act`. */

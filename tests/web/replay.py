@@ -160,15 +160,15 @@ class ReplayCity:
         gain = int(pressure[best] - pressure[now])
         mode = self.modes[self._group(j)]
         reason = (
-            f"Phase {best + 1} lets {int(pressure[best])} waiting vehicles go, {gain} more than "
-            f"phase {now + 1}, which is green for {int(self._since[j])} s."
+            f"Phase {best} lets {int(pressure[best])} waiting vehicles go, {gain} more than "
+            f"phase {now}, which is green for {int(self._since[j])} s."
         )
         verdict: str = "passed" if mode == "act" else mode
         refused = bool(self._since[j] < 10)
         if refused:
             left = 10 - int(self._since[j])
             reason, verdict = (
-                f"The minimum green of phase {now + 1} has {left} s to go.",
+                f"The minimum green of phase {now} has {left} s to go.",
                 "min_green",
             )
         waiting = mode == "advise" and not refused

@@ -54,7 +54,7 @@ def map_data(settings: Settings, network: RoadNetwork, net: Path) -> MapData:
 def _roads(net: NetFile) -> Iterator[MapRoad]:
     for edge in net.edges.values():
         lanes = [net.lanes[name] for name in edge.lanes if net.lanes[name].motor]
-        if not edge.function and lanes:
+        if edge.function == "normal" and lanes:
             middle = lanes[len(lanes) // 2]
             yield MapRoad(edge.id, [_rounded(point) for point in middle.shape], len(lanes))
 
