@@ -54,7 +54,8 @@ docs: .venv/.done ## the manual, into site/
 	@$(bin)/zensical build --clean --strict
 
 bench: setup ## every benchmark, into benchmarks/results/
-	@for script in benchmarks/[!_]*.py; do echo "$$script"; $(bin)/python "$$script"; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do \
+		echo "$$script"; $(bin)/python -m "benchmarks.$$(basename "$$script" .py)"; done
 
 setup: .venv/.done $(page) ## what the others need
 
