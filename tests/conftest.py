@@ -38,6 +38,16 @@ def chromium() -> str:
 @pytest.fixture
 def free_port() -> int:
     """A loopback port that nothing listens on."""
+    return _unused_port()
+
+
+@pytest.fixture(scope="module")
+def unused_port() -> int:
+    """The same, for what a whole module shares."""
+    return _unused_port()
+
+
+def _unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -70,6 +70,7 @@ class RunningCity:
         """The summary once more decisions than that were made (in ``run``)."""
 
         def look() -> dict[str, Any] | None:
+            assert self.process.poll() is None, "the city ended by itself; its stderr says why"
             summary: dict[str, Any] | None = self.get("/api/summary")
             if summary is None or (run is not None and summary["run"] != run):
                 return None

@@ -1,7 +1,6 @@
 """kill -9 at any moment: nothing acknowledged is missing, nothing is done twice."""
 
 import random
-import socket
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -15,13 +14,6 @@ from cityloop.city.build import Site, build_hub, build_site, wall_time
 from cityloop.city.hub_process import recover
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.ports import Position
-
-
-@pytest.fixture(scope="module")
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """From settings to parts: the one place that names back ends, loops and simulators."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,6 +10,7 @@ from cityloop.city.config import Settings, read_settings
 from cityloop.city.hub import Hub
 from cityloop.city.surface import MapData
 from cityloop.city.townplan import map_data
+from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.errors import ConfigError
@@ -23,8 +24,10 @@ from cityloop.safety.modes import ModeBook
 from cityloop.safety.timing import Limits
 from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
+from cityloop.standards.signals import SignalBank
 from cityloop.twins.sumo.demand import read_demand
 from cityloop.twins.sumo.network import entity_id, read_network
+from cityloop.twins.sumo.programs import write_programs
 from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
 from cityloop.twins.sumo.tables import build_tables
 
@@ -88,8 +91,38 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     limits = Limits(max_red_s=signals.max_red_s)
     check_bank(network.bank, limits)
     _check_names(settings, network)
-    baseline = scenario
-    return Site(settings, root, network, limits, scenario, baseline, _devices(network, scenario))
+    plans = [
+        list(zip(plan.phases, plan.greens_s, strict=True))
+        for plan in webster_plans(scenario, network)
+    ]
+    programs = write_programs(network.bank, plans, cache / "webster.add.xml")
+    return Site(
+        settings,
+        root,
+        with_local_plans(network, plans),
+        limits,
+        scenario,
+        scenario.with_additional(programs),
+        _devices(network, scenario),
+    )
+
+
+def with_local_plans(
+    network: RoadNetwork, plans: Sequence[Sequence[tuple[int, float]]]
+) -> RoadNetwork:
+    """The network whose cabinets fall back to ``plans``: (phase, green in s) of each junction.
+
+    A phase that a plan leaves out gets no green of its own.
+    """
+    junctions = []
+    for junction, plan in zip(network.bank.junctions, plans, strict=True):
+        greens = dict(plan)
+        phases = tuple(
+            replace(phase, duration_s=greens.get(row, 0.0))
+            for row, phase in enumerate(junction.phases)
+        )
+        junctions.append(replace(junction, phases=phases))
+    return replace(network, bank=SignalBank(tuple(junctions)))
 
 
 def _scenario(settings: Settings, folder: Path, cache: Path) -> SumoScenario:

@@ -1,0 +1,149 @@
+"""``cityloop up`` from the outside: what an operator does, and what the city makes of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.running import RunningCity, running, until
+
+LOOP = "mobility/signal_timing"
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[RunningCity]:
+    data = tmp_path_factory.mktemp("up")
+    with running(data, unused_port, "--speed", "20") as city:
+        city.wait_decisions(0)
+        yield city
+
+
+def junction_row(city: RunningCity, name: str) -> int:
+    return [junction["id"] for junction in city.get("/api/map")["junctions"]].index(name)
+
+
+def in_charge(city: RunningCity, name: str) -> int:
+    state = city.get("/api/state")
+    return int(state["junctions"][junction_row(city, name)][3])
+
+
+def wait_in_charge(city: RunningCity, name: str, who: int) -> None:
+    until(f"{name} to be run by {who}", lambda: in_charge(city, name) == who or None)
+
+
+def decision(city: RunningCity, **wanted: Any) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        rows = city.get("/api/decisions?limit=200") or []
+        matching = (row for row in rows if wanted.items() <= row.items())
+        return next(matching, None)
+
+    return until(f"a decision like {wanted}", look)
+
+
+def test_the_summary_has_every_field_of_the_contract(city: RunningCity) -> None:
+    summary = city.get("/api/summary")
+    assert set(summary) == {
+        *("city", "run", "city_time", "signals", "vehicles", "observations_total"),
+        *("rejected_total", "decisions_total", "refused_total", "fallbacks_total"),
+        *("att_loop_s", "att_baseline_s", "loop_latency_p50_ms", "loop_latency_p99_ms"),
+    }
+    assert summary["signals"] == 16
+    assert summary["rejected_total"] == 0
+
+
+def test_the_city_becomes_ready(city: RunningCity) -> None:
+    until("readiness", lambda: city.get("/health/ready"))
+
+
+def test_loop_and_baseline_are_measured_at_the_same_second(city: RunningCity) -> None:
+    def look() -> dict[str, Any] | None:
+        measures: dict[str, Any] = city.get("/api/state")["measures"]
+        return measures if measures["att_baseline_s"] is not None else None
+
+    measures = until("both figures", look)
+    assert measures["difference_s"] == pytest.approx(
+        measures["att_loop_s"] - measures["att_baseline_s"]
+    )
+
+
+def test_an_operator_holds_a_junction_and_gives_it_back(city: RunningCity) -> None:
+    answer = city.post("/api/junctions/J11/operate", {"action": "hold", "phase": 0, "minutes": 30})
+    assert answer.status_code < 300, answer.text
+    wait_in_charge(city, "J11", 2)
+    assert decision(city, junction="J11", loop="operator")["action"] == "hold"
+    city.post("/api/junctions/J11/operate", {"action": "release", "minutes": 1})
+    wait_in_charge(city, "J11", 1)
+
+
+def test_flash_is_shown_as_flash(city: RunningCity) -> None:
+    city.post("/api/junctions/J12/operate", {"action": "flash", "minutes": 30})
+    row = junction_row(city, "J12")
+    until("flash", lambda: city.get("/api/state")["junctions"][row][1] == 3 or None)
+    city.post("/api/junctions/J12/operate", {"action": "release", "minutes": 1})
+    wait_in_charge(city, "J12", 1)
+
+
+def test_a_group_in_shadow_decides_and_does_not_act(city: RunningCity) -> None:
+    switch(city, "west", "shadow")
+    wait_in_charge(city, "J13", 0)
+    decision(city, junction="J13", mode="shadow")
+    refused = switch(city, "west", "act")
+    assert refused.status_code == 409 or refused.status_code == 403
+    assert "shadow result" in refused.text
+    assert switch(city, "west", "act", "20 s less in shadow").status_code < 300
+    wait_in_charge(city, "J13", 1)
+
+
+def switch(city: RunningCity, group: str, mode: str, result: str | None = None) -> Any:
+    body = {"group": group, "mode": mode, "shadow_result": result}
+    return city.post(f"/api/loops/{LOOP}/mode", body)
+
+
+def test_advice_is_carried_out_once_a_person_confirms(city: RunningCity) -> None:
+    city.post("/api/drive", {"action": "speed", "speed": 1})
+    switch(city, "east", "advise")
+    advice = decision(city, mode="advise", waiting_for_confirmation=True)
+    answer = city.post(f"/api/advice/{advice['id']}", {"confirm": True})
+    assert answer.status_code < 300, answer.text
+    assert decision(city, id=advice["id"], verdict="confirmed")["junction"] == advice["junction"]
+    wait_in_charge(city, advice["junction"], 1)
+    assert city.post(f"/api/advice/{advice['id']}", {"confirm": True}).status_code == 409
+    switch(city, "east", "act", "20 s less in shadow")
+
+
+def test_a_paused_city_stands_still_and_steps(city: RunningCity) -> None:
+    city.post("/api/drive", {"action": "pause"})
+    until("the pause", lambda: city.get("/api/state")["paused"] or None)
+    before = steady_time(city)
+    city.post("/api/drive", {"action": "step"})
+    after = until("one step", lambda: other_time(city, before))
+    assert after > before
+    city.post("/api/drive", {"action": "resume"})
+
+
+def steady_time(city: RunningCity) -> str:
+    seen = [""]
+
+    def look() -> str | None:
+        seen.append(city.get("/api/state")["city_time"])
+        return seen[-1] if seen[-20:].count(seen[-1]) == 20 else None
+
+    return until("the city to stand still", look)
+
+
+def other_time(city: RunningCity, before: str) -> str | None:
+    now: str = city.get("/api/state")["city_time"]
+    return now if now != before else None
+
+
+def test_a_taken_port_is_told_in_one_line(city: RunningCity, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "cityloop", "up", "examples/hangzhou", "--data", str(tmp_path)]
+    told = subprocess.run(
+        [*command, "--port", str(city.port)], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"cityloop: port {city.port} cannot be used")
+    assert told.stderr.count("\n") == 1
