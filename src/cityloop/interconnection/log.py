@@ -4,13 +4,13 @@
 segments (``compaction``); reading does not show where a batch lies.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
 
+from cityloop.interconnection.segments import read_segment, sync
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -19,7 +19,7 @@ from cityloop.interconnection.sqlite import (
     sqlite_errors,
     transaction,
 )
-from cityloop.kernel.clock import Clock, WallTime
+from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch, Commit, Position
@@ -27,7 +27,7 @@ from cityloop.standards.arrow import VERSION, ids_of, read_batch, read_ids, writ
 
 LAYOUT = 1
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE batches(
     position INTEGER PRIMARY KEY, committed_at INTEGER NOT NULL, source TEXT NOT NULL,
     run TEXT NOT NULL, sequence INTEGER NOT NULL, schema INTEGER NOT NULL, body BLOB NOT NULL
@@ -37,11 +37,16 @@ CREATE TABLE id_lists(digest BLOB PRIMARY KEY, names BLOB NOT NULL) STRICT, WITH
 CREATE TABLE segments(
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, folder TEXT NOT NULL
 ) STRICT;
+CREATE TABLE spans(
+    type TEXT, run TEXT, first INTEGER, since INTEGER NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (type, run, first)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE sequences(
     source TEXT, run TEXT, first INTEGER, last INTEGER, PRIMARY KEY (source, run, first)
 ) STRICT, WITHOUT ROWID;
 """
-"""``sequences`` holds, as ranges, what is in segments: those batches stay known as committed."""
+"""``spans`` says what city times of a type and run a segment holds. ``sequences`` holds, as ranges,
+what is in segments: those batches stay known as committed."""
 
 _LAST = "SELECT max(coalesce((SELECT max(position) FROM batches), 0), \
 coalesce((SELECT max(last) FROM segments), 0))"
@@ -54,6 +59,10 @@ _WHERE = "SELECT position FROM batches WHERE source = ? AND run = ? AND sequence
 _PAGE = "SELECT position, committed_at, schema, body FROM batches \
 WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
 _PAGE_ROWS = 256
+_SEGMENT = "SELECT first, folder FROM segments WHERE first <= ?1 AND last >= ?1 \
+ORDER BY first DESC LIMIT 1"
+_SPANS = "SELECT folder, since, until FROM spans JOIN segments USING (first) \
+WHERE type = ? AND run = ? AND until >= ? AND since < ? AND last <= ? ORDER BY first"
 _LISTS_KEPT = 10_000
 _FOREVER = Position(2**63 - 1)
 
@@ -69,6 +78,7 @@ class SqliteLog:
     def __init__(self, folder: Path, clock: Clock, *, readonly: bool = False) -> None:
         self.folder = folder
         self.path = folder / "log.db"
+        self.segments = folder / "segments"
         self._clock = clock
         self._readonly = readonly
         self._lock = threading.Lock()
@@ -78,11 +88,11 @@ class SqliteLog:
         self._lists = _IdLists(self._reader)
         self._writer = None if readonly else self._open(readonly=False)
         if not readonly:
-            _sync_folder(folder)
+            sync(folder)
 
     def _open(self, *, readonly: bool) -> apsw.Connection:
         return open_database(
-            self.path, _SCHEMA, version=LAYOUT, synchronous="FULL", readonly=readonly
+            self.path, SCHEMA, version=LAYOUT, synchronous="FULL", readonly=readonly
         )
 
     def _reader(self) -> apsw.Connection:
@@ -126,14 +136,42 @@ class SqliteLog:
         """
         end = _FOREVER if until is None else until
         while after < end:
-            with sqlite_errors(self.path), snapshot(self._reader()) as connection:
-                page = rows(connection, _PAGE, (after, end, _PAGE_ROWS))
-            if not page:
+            reached = after
+            for commit in self._page(after, end):
+                if after < commit.position <= end:
+                    yield commit
+                reached = commit.position
+            if reached == after:
                 return
-            for position, committed_at, schema, body in page:
-                batch = self._read(position, schema, body)
-                yield Commit(Position(position), WallTime(committed_at), batch)
-                after = Position(position)
+            after = reached
+
+    def _page(self, after: Position, end: Position) -> Iterator[Commit]:
+        """Some commits that follow ``after``, from a segment or from rows; none at the end."""
+        with sqlite_errors(self.path), snapshot(self._reader()) as connection:
+            segment = rows(connection, _SEGMENT, (after + 1,))
+            page = [] if segment else rows(connection, _PAGE, (after, end, _PAGE_ROWS))
+        if segment:
+            yield from read_segment(self.segments / segment[0][1])
+        for position, committed_at, schema, body in page:
+            batch = self._read(position, schema, body)
+            yield Commit(Position(position), WallTime(committed_at), batch)
+
+    def spans(
+        self, type_: str, run: str, since: CityTime, until: CityTime, position: Position
+    ) -> list[tuple[Path, CityTime, CityTime]]:
+        """Segments up to ``position`` with frames of a type and run between two city times, in log
+        order: each one's folder, first and last time."""
+        with sqlite_errors(self.path):
+            found = rows(self._reader(), _SPANS, (type_, run, since, until, position))
+        return [
+            (self.segments / folder, CityTime(first), CityTime(last))
+            for folder, first, last in found
+        ]
+
+    def compacted(self) -> Position:
+        """The last position that lies in a segment; 0 when none does."""
+        with sqlite_errors(self.path):
+            return Position(number(self._reader(), "SELECT max(last) FROM segments"))
 
     def _read(self, position: int, schema: int, body: bytes) -> Batch:
         if schema > VERSION:
@@ -154,7 +192,7 @@ class SqliteLog:
             return number(self._reader(), _SEQUENCE, (source, run))
 
     def position(self, source: str, run: str, sequence: int) -> Position | None:
-        """Where a batch lies that was committed lately; None when it lies in a segment or nowhere."""
+        """Where a recent batch lies; None when it lies in a segment or nowhere."""
         with sqlite_errors(self.path):
             found = rows(self._reader(), _WHERE, (source, run, sequence))
         return Position(found[0][0]) if found else None
@@ -193,12 +231,3 @@ def _insert(
         return 0
     connection.execute(_INSERT, (position, now, *key, VERSION, body))
     return connection.changes()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` survive a power cut; SQLite does so only for its journals."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

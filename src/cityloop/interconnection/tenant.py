@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityloop.interconnection.context import SqliteContext
+from cityloop.interconnection.history import ParquetHistory
 from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.rejects import SqliteRejects
 from cityloop.kernel.clock import Clock
@@ -20,6 +21,7 @@ class Tenant:
     name: str
     log: SqliteLog
     context: SqliteContext
+    history: ParquetHistory
     rejects: SqliteRejects
 
     def close(self) -> None:
@@ -44,4 +46,5 @@ def open_tenant(root: Path, name: str, clock: Clock, *, readonly: bool = False) 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = SqliteLog(folder, clock, readonly=readonly)
     context = SqliteContext(folder, log, readonly=readonly)
-    return Tenant(name, log, context, SqliteRejects(folder, clock, readonly=readonly))
+    rejects = SqliteRejects(folder, clock, readonly=readonly)
+    return Tenant(name, log, context, ParquetHistory(log), rejects)

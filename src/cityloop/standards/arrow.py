@@ -9,8 +9,8 @@ The header is msgpack: source, run, sequence, one part per frame (type, run, tim
 entity ids, rows, columns, length) and the remainder changes. Entity ids are not repeated: a frame
 names its ``EntityIds`` by digest, and whoever keeps or sends batches keeps or sends each list once
 (``ids_of``, ``write_ids``, ``read_ids``). A column's nulls are Arrow validity; its absent rows are
-a boolean column after it. What lies under a null or absent row is written as zero, so equal
-batches give equal bytes.
+a boolean column after it. What lies under a null or absent row is written as zero, and an absent
+row is not null, so equal batches give equal bytes.
 """
 
 import struct
@@ -237,7 +237,7 @@ def write_column(name: str, column: Column) -> "pa.Array[Any]":
         raise ValueError(f"{name} has dtype {values.dtype}; use one of {', '.join(_ARROW)}")
     valid = None
     if column.null is not None and column.null.any():
-        valid = ~column.null
+        valid = ~column.null if column.absent is None else ~column.null | column.absent
     if valid is not None or column.absent is not None:
         values = _blanked(column)
     if letter == "O":

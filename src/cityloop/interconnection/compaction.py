@@ -1,0 +1,158 @@
+"""Compaction: moves older batches of the log from SQLite rows into segments.
+
+Runs beside the hub, in another process. Each step leaves a log that reads the same, so it may be
+killed anywhere: a segment is written and fsynced first, then recorded in one transaction (from
+then on it *is* the log), then the rows it replaces go in small transactions, between which the
+hub's writer gets its turn. What a kill left behind is cleared up by the next run.
+"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from cityloop.interconnection.log import LAYOUT, SCHEMA, SqliteLog
+from cityloop.interconnection.segments import sync, write_segment
+from cityloop.interconnection.sqlite import (
+    number,
+    open_database,
+    rows,
+    sqlite_errors,
+    transaction,
+)
+from cityloop.kernel.errors import BusyError
+from cityloop.kernel.ports import Commit, Position
+
+SEGMENT_BATCHES = 600
+"""Ten minutes of a twin that reports once a second."""
+
+_ROWS_A_STEP = 50
+_PAGES_A_STEP = 64
+_PAUSE_S = 0.005
+
+_DONE = "DELETE FROM batches WHERE position IN (SELECT position FROM batches \
+WHERE position <= (SELECT max(last) FROM segments) ORDER BY position LIMIT ?)"
+_HOT = "SELECT count(*) FROM batches WHERE position > \
+coalesce((SELECT max(last) FROM segments), 0)"
+_EXTEND = "UPDATE sequences SET last = ? WHERE source = ? AND run = ? AND last = ?"
+
+
+def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES) -> int:
+    """Move ``batches`` batches at a time into segments while there are as many; how many segments.
+
+    Raises BusyError when another process compacts this log, OSError when the disk is full: the log
+    reads as before then.
+    """
+    with _alone(log.folder), _opened(log) as connection:
+        log.segments.mkdir(mode=0o700, exist_ok=True)
+        _clear_up(log, connection)
+        written = 0
+        while number(connection, _HOT) >= batches:
+            _move(log, connection, batches)
+            _clear_up(log, connection)
+            written += 1
+    return written
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / "compaction.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError(f"{folder} is being compacted by another process") from error
+        yield
+
+
+@contextmanager
+def _opened(log: SqliteLog) -> Iterator[apsw.Connection]:
+    with sqlite_errors(log.path):
+        connection = open_database(
+            log.path, SCHEMA, version=LAYOUT, synchronous="FULL", readonly=False
+        )
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _move(log: SqliteLog, connection: apsw.Connection, batches: int) -> None:
+    done = log.compacted()
+    commits = list(log.read(done, Position(done + batches)))
+    first, last = commits[0].position, commits[-1].position
+    name = f"{first:012d}-{last:012d}"
+    new = log.segments / f"{name}.new"
+    new.mkdir(mode=0o700)
+    write_segment(new, commits)
+    new.rename(log.segments / name)
+    sync(log.segments)
+    connection.pragma("synchronous", "FULL")
+    with transaction(connection):
+        connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, last, name))
+        connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", _spans(commits))
+        for source, run, start, end in _sequences(commits):
+            connection.execute(_EXTEND, (end, source, run, start - 1))
+            if connection.changes() == 0:
+                connection.execute(
+                    "INSERT INTO sequences VALUES (?, ?, ?, ?)", (source, run, start, end)
+                )
+
+
+def _spans(commits: Sequence[Commit]) -> list[tuple[str, str, int, int, int]]:
+    """Type, run, first position, first and last city time of what ``commits`` hold."""
+    spans: dict[tuple[str, str], tuple[int, int]] = {}
+    for commit in commits:
+        for part in commit.batch.frames:
+            since, until = spans.get((part.type, part.run), (part.observed_at, part.observed_at))
+            spans[part.type, part.run] = (
+                min(since, part.observed_at),
+                max(until, part.observed_at),
+            )
+    first = commits[0].position
+    return [(type_, run, first, since, until) for (type_, run), (since, until) in spans.items()]
+
+
+def _sequences(commits: Sequence[Commit]) -> list[tuple[str, str, int, int]]:
+    """Source, run and the unbroken ranges of sequences in ``commits``."""
+    held: dict[tuple[str, str], list[int]] = {}
+    for commit in commits:
+        held.setdefault((commit.batch.source, commit.batch.run), []).append(commit.batch.sequence)
+    ranges = []
+    for (source, run), sequences in held.items():
+        start = end = min(sequences)
+        for sequence in sorted(sequences)[1:]:
+            if sequence > end + 1:
+                ranges.append((source, run, start, end))
+                start = sequence
+            end = sequence
+        ranges.append((source, run, start, end))
+    return ranges
+
+
+def _clear_up(log: SqliteLog, connection: apsw.Connection) -> None:
+    """Remove rows that segments replace, and folders that no row names; give the space back."""
+    recorded = {row[0] for row in rows(connection, "SELECT folder FROM segments")}
+    for folder in log.segments.iterdir():
+        if folder.name not in recorded:
+            shutil.rmtree(folder)
+    # Whether a row that a segment replaces is gone need not survive a power cut.
+    connection.pragma("synchronous", "NORMAL")
+    while _removed(connection) or _freed(connection):
+        time.sleep(_PAUSE_S)
+    # The file gets shorter when its journal is folded in; passive: waits for nobody.
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def _removed(connection: apsw.Connection) -> bool:
+    with transaction(connection):
+        connection.execute(_DONE, (_ROWS_A_STEP,))
+        return connection.changes() > 0
+
+
+def _freed(connection: apsw.Connection) -> bool:
+    rows(connection, f"PRAGMA incremental_vacuum({_PAGES_A_STEP})")
+    return number(connection, "PRAGMA freelist_count") > 0
