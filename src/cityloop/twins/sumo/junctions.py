@@ -2,8 +2,8 @@
 
 What a shipped plan says is kept, with these rules where it is unsafe or silent:
 
-* A green phase is a phase without yellow and with at least one green. Phases that repeat another
-  or give nothing beyond another are dropped.
+* A green phase is a phase without yellow and with at least one green. A phase that repeats another
+  or gives nothing beyond another is dropped, its seconds go to that other.
 * A link shown G that must yield to another green link is shown g.
 * Two links that cross, both green though neither yields (SUMO's matrix leaves it open), are not
   shown green together: the later one moves to a phase of its own, unless another serves it. Links
@@ -319,14 +319,16 @@ def _yield(levels: _Levels, links: Sequence[Link]) -> None:
 
 
 def _distinct(kept: Sequence[tuple[_Levels, float]]) -> list[tuple[_Levels, float]]:
-    """Without phases that another one contains; of equal ones the first stays."""
-    out = []
-    for index, (levels, duration) in enumerate(kept):
-        contained = any(
-            other != levels and all(a <= b for a, b in zip(levels, other, strict=True))
-            for other, _ in kept
-        )
-        repeated = any(other == levels for other, _ in kept[:index])
-        if any(levels) and not contained and not repeated:
-            out.append((levels, duration))
-    return out
+    """Each phase once, without those that another contains; that one takes over their seconds."""
+    durations: dict[tuple[int, ...], float] = {}
+    for levels, duration in kept:
+        if any(levels):
+            durations[tuple(levels)] = durations.get(tuple(levels), 0.0) + duration
+    whole = [a for a in durations if not any(a != b and _within(a, b) for b in durations)]
+    for part in durations.keys() - set(whole):
+        durations[next(b for b in whole if _within(part, b))] += durations[part]
+    return [(list(phase), durations[phase]) for phase in whole]
+
+
+def _within(inner: Sequence[int], outer: Sequence[int]) -> bool:
+    return all(a <= b for a, b in zip(inner, outer, strict=True))

@@ -6,7 +6,7 @@ Format: https://sumo.dlr.de/docs/Networks/SUMO_Road_Networks.html
 """
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
@@ -86,6 +86,25 @@ class NetFile:
     programs: Mapping[str, Program]
 
 
+def _children(path: Path, root: str) -> Iterator[Element]:
+    """The elements under the root of an XML file one by one, each forgotten when the next comes."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            depth = 0
+            # Whoever may choose the network may as well choose the vehicles: it is trusted input.
+            for event, element in iterparse(stream, ("start", "end")):  # noqa: S314
+                depth += 1 if event == "start" else -1
+                if event == "start" and depth == 1 and root not in ("", element.tag):
+                    raise ConfigError(f"{path} is not a SUMO network: its root is <{element.tag}>")
+                if event == "end" and depth == 1:
+                    yield element
+                    element.clear()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except ParseError as error:
+        raise ConfigError(f"{path} is not well-formed XML: {error}") from error
+
+
 @dataclass(slots=True)
 class _Gathered:
     lanes: dict[str, Lane] = field(default_factory=dict)
@@ -95,31 +114,27 @@ class _Gathered:
     programs: dict[str, Program] = field(default_factory=dict)
 
 
-def read_net(net: Path) -> NetFile:
-    """Read ``net`` (``.net.xml``, also gzipped); ConfigError when it is missing or no network."""
+def read_net(net: Path, additional: Sequence[Path] = ()) -> NetFile:
+    """Read ``net`` (``.net.xml``, also gzipped) and the signal plans of ``additional`` files.
+
+    As in SUMO the first plan of a network is in force until an additional file brings another.
+    ConfigError when a file is missing or ``net`` is no network.
+    """
     found = _Gathered()
     handlers = {
         "edge": _edge,
         "junction": _node,
         "connection": _connection,
-        "tlLogic": _program,
+        "tlLogic": _shipped,
     }
-    try:
-        with gzip.open(net) if net.suffix == ".gz" else net.open("rb") as stream:
-            depth = 0
-            # Whoever may choose the network may as well choose the vehicles: it is trusted input.
-            for event, element in iterparse(stream, ("start", "end")):  # noqa: S314
-                depth += 1 if event == "start" else -1
-                if event == "start" and depth == 1 and element.tag != "net":
-                    raise ConfigError(f"{net} is not a SUMO network: its root is <{element.tag}>")
-                if event == "end" and depth == 1:
-                    if element.tag in handlers:
-                        handlers[element.tag](element, found)
-                    element.clear()
-    except OSError as error:
-        raise ConfigError(f"cannot read the network {net}: {error.strerror}") from error
-    except ParseError as error:
-        raise ConfigError(f"{net} is not well-formed XML: {error}") from error
+    for element in _children(net, "net"):
+        if element.tag in handlers:
+            handlers[element.tag](element, found)
+    for path in additional:
+        for element in _children(path, ""):
+            if element.tag == "tlLogic" and element.find("phase") is not None:
+                program = _program(element)
+                found.programs[program.id] = program
     return NetFile(found.lanes, found.edges, found.nodes, tuple(found.connections), found.programs)
 
 
@@ -191,12 +206,14 @@ def _connection(element: Element, found: _Gathered) -> None:
     )
 
 
-def _program(element: Element, found: _Gathered) -> None:
-    name = element.get("id", "")
-    if name in found.programs:
-        return  # SUMO starts with the first program of a file; so do we
+def _shipped(element: Element, found: _Gathered) -> None:
+    program = _program(element)
+    found.programs.setdefault(program.id, program)
+
+
+def _program(element: Element) -> Program:
     phases = tuple(
         (phase.get("state", ""), float(phase.get("duration", "0")))
         for phase in element.iter("phase")
     )
-    found.programs[name] = Program(name, float(element.get("offset", "0")), phases)
+    return Program(element.get("id", ""), float(element.get("offset", "0")), phases)

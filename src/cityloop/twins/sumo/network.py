@@ -20,23 +20,30 @@ VEHICLE_M = 7.5
 
 
 def read_network(
-    net: Path, *, reach_m: float = 200.0, exit_m: float = 100.0, min_green_s: float = 7.0
+    net: Path,
+    *,
+    additional: Sequence[Path] = (),
+    reach_m: float = 200.0,
+    exit_m: float = 100.0,
+    min_green_s: float = 7.0,
 ) -> RoadNetwork:
     """The signalised part of the SUMO network ``net``: junctions, detectors, what feeds what.
 
     Detectors reach ``reach_m`` upstream of each stop line and ``exit_m`` behind each junction;
-    vehicle phases last at least ``min_green_s``. ``version`` names the file's content and these
-    settings. Raises ConfigError when the file is missing, is no network or has no usable signal.
+    vehicle phases last at least ``min_green_s``. Signal plans in ``additional`` files go before
+    those of the network. ``version`` names the files' content and these settings. Raises
+    ConfigError when a file is missing, is no network or has no usable signal.
     """
-    roads = read_net(net)
+    roads = read_net(net, additional)
     signalised = read_junctions(roads, min_green_s)
     if not signalised:
         raise ConfigError(f"{net} has no signalised junction; choose a network with traffic lights")
     reach = read_reach(roads, signalised, reach_m, exit_m)
     bank = SignalBank(tuple(item.junction for item in signalised))
+    content = b"".join(path.read_bytes() for path in (net, *additional))
     settings = f"{reach_m} {exit_m} {min_green_s}"
     return RoadNetwork(
-        version=hashlib.blake2b(net.read_bytes() + settings.encode(), digest_size=8).hexdigest(),
+        version=hashlib.blake2b(content + settings.encode(), digest_size=8).hexdigest(),
         bank=bank,
         detectors=_detectors(reach.pieces),
         stop_lines=StopLines(_ids("StopLineDetector", reach.stop_lanes), reach.stop_lanes),
