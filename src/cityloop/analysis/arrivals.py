@@ -30,11 +30,14 @@ class Reach:
 
     ``standing``: (F, K), the share of a piece's standing vehicles that could have arrived.
     ``moving``: (F, K), of those moving somewhere on it. ``slot``: (F, AGES), flat index into (S, K)
-    of the moment by which a vehicle that came in so long ago could arrive. ``own_line``: (D,), the
-    stop line in which a detector's piece ends, -1 where it ends elsewhere.
+    of the moment by which a vehicle that came in so long ago could arrive. ``detectors``: (E,), the
+    detectors that feed any lane, in order; ``source``: (F,), the feed's row among them;
+    ``own_line``: (E,), the stop line in which the piece ends, -1 where it ends elsewhere.
     """
 
     lanes: Approaches
+    detectors: Ints
+    source: Ints
     standing: Floats
     moving: Floats
     slot: Ints
@@ -55,15 +58,22 @@ def reach(network: RoadNetwork, lanes: Approaches) -> Reach:
     length_s = np.maximum((pieces.end_m - pieces.start_m)[lanes.feeds.columns] / speed, 0.1)
     ahead_s = near_s[:, None] + np.maximum(length_s[:, None] - np.arange(AGES), 0.0)
     moment = np.minimum(np.searchsorted(GRID_S, ahead_s), len(GRID_S) - 1)
-    lines = {lane: row for row, lane in enumerate(network.stop_lines.lanes)}
-    own = np.array([lines.get(lane, -1) for lane in pieces.lanes], dtype=np.int64)
+    detectors, source = np.unique(lanes.feeds.columns, return_inverse=True)
     return Reach(
         lanes=lanes,
+        detectors=detectors,
+        source=source,
         standing=(near_s[:, None] <= GRID_S).astype(np.float64),
         moving=np.clip((GRID_S - near_s[:, None]) / length_s[:, None], 0.0, 1.0),
         slot=rows[:, None] * len(GRID_S) + moment,
-        own_line=np.where(pieces.distance_m == 0, own, -1),
+        own_line=_own_lines(network)[detectors],
     )
+
+
+def _own_lines(network: RoadNetwork) -> Ints:
+    lines = {lane: row for row, lane in enumerate(network.stop_lines.lanes)}
+    own = np.array([lines.get(lane, -1) for lane in network.detectors.lanes], dtype=np.int64)
+    return np.where(network.detectors.distance_m == 0, own, -1)
 
 
 def approach_speeds(network: RoadNetwork, lanes: int) -> Floats:
@@ -78,14 +88,15 @@ def approach_speeds(network: RoadNetwork, lanes: int) -> Floats:
 
 
 def entries(seen: Reach, before: Floats, counts: Floats, passed: Floats, earlier: Floats) -> Floats:
-    """Vehicles that came onto each detector by age in seconds, newest first. Shape (D, AGES).
+    """Vehicles that came onto each feeding detector by age in seconds, newest first. (E, AGES).
 
     ``before``, ``counts``: (D,), a second ago and now. ``passed``: (S,), over the stop line in
     between. ``earlier``: what this gave a second ago.
     """
-    left = np.where(seen.own_line >= 0, passed[seen.own_line], 0.0) if len(passed) else 0.0
-    came = np.maximum(counts - before + left, 0.0)
-    return np.concatenate([came[:, None], earlier[:, :-1]], axis=1)
+    ends_here = seen.own_line >= 0
+    came = (counts - before)[seen.detectors]
+    came[ends_here] += passed[seen.own_line[ends_here]]
+    return np.concatenate([np.maximum(came, 0.0)[:, None], earlier[:, :-1]], axis=1)
 
 
 def arrivals(
@@ -94,19 +105,21 @@ def arrivals(
     """Vehicles that could be at each stop line by each moment, those waiting included. (S, K).
 
     ``weights``: (F,), share of a feed. ``standing``, ``moving``: (D,), vehicles per detector.
-    ``entered``: (D, AGES); of those who came in, the newest still move, as lanes do not overtake;
+    ``entered``: (E, AGES); of those who came in, the newest still move, as lanes do not overtake;
     who came in longer ago than is remembered may be anywhere.
     """
     shape = (len(seen.lanes), len(GRID_S))
     if not len(seen.lanes.feeds):
         return np.zeros(shape)
     detector = seen.lanes.feeds.columns
-    newest = np.minimum(np.cumsum(entered, axis=1), moving[:, None])
-    placed = np.diff(newest, axis=1, prepend=0.0)[detector] * weights[:, None]
+    newest = np.minimum(np.cumsum(entered, axis=1), moving[seen.detectors, None])
+    placed = newest.copy()
+    placed[:, 1:] -= newest[:, :-1]
+    placed = placed[seen.source] * weights[:, None]
     timed = np.bincount(seen.slot.ravel(), placed.ravel(), shape[0] * shape[1])
     out: Floats = np.cumsum(timed.reshape(shape), axis=1, dtype=np.float64)
     part = (weights * standing[detector])[:, None] * seen.standing
-    part += (weights * (moving - newest[:, -1])[detector])[:, None] * seen.moving
+    part += (weights * (moving[detector] - newest[seen.source, -1]))[:, None] * seen.moving
     lane, starts = seen.fed
     out[lane] += np.add.reduceat(part, starts, axis=0)
     return out

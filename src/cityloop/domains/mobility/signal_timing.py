@@ -35,6 +35,8 @@ STALLED_S = 6.0
 """A green lane whose queue has not moved for longer serves nobody."""
 LATENCY_S = 1.0
 """An order takes effect one second after what it was computed from."""
+MOST_PASSED = 5.0
+"""Vehicles that one lane can let pass in a second, motorcycles included."""
 FORGOTTEN_S = 900.0
 """Time constant of the turning shares."""
 
@@ -64,6 +66,7 @@ def start(knows: Mapping[str, Any]) -> Memory:
     """Nothing ordered yet, nothing counted yet."""
     network: RoadNetwork = knows["network"]
     junctions, lanes = len(network.bank.junctions), len(network.stop_lines.lanes)
+    feeding = reach(network, approaches(network)).detectors
     return {
         "wanted": np.full(junctions, -1, dtype=np.int64),
         "wanted_at": np.zeros(junctions, dtype=np.int64),
@@ -71,7 +74,7 @@ def start(knows: Mapping[str, Any]) -> Memory:
         "counted_s": np.zeros(1),
         "idle_s": np.zeros(lanes),
         "present": np.zeros(len(network.detectors.lanes)),
-        "entered": np.zeros((len(network.detectors.lanes), AGES)),
+        "entered": np.zeros((len(feeding), AGES)),
     }
 
 
@@ -80,7 +83,8 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
     network: RoadNetwork = view.knows["network"]
     lanes = approaches(network)
     signals = view["signals"]
-    phase = _whole(signals["phase"])
+    shown = (signals["phase"] >= 0) & (signals["phase"] < network.bank.has_phase.sum(axis=1))
+    phase = np.where(shown, signals["phase"], 0).astype(np.int64)
     memory = _count(view, memory, reach(network, lanes))
     green = signals["stage"] == GREEN
     rates, queued, lost_s = _rates(view, memory, network, lanes, phase)
@@ -91,7 +95,7 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
     wanted = np.where(green & lasting & better, best, phase)
     wanted, wanted_at = _commit(wanted, phase, green, memory, now)
     blind = _blind(view, network, lanes, now)
-    heard = (signals.age_s(now) <= SILENT_S) & ~np.isnan(signals["phase"])
+    heard = shown & (signals.age_s(now) <= SILENT_S)
     findings = Timing(
         ids=network.bank.ids,
         phase=phase,
@@ -106,10 +110,6 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
     return findings, {**memory, "wanted": wanted, "wanted_at": wanted_at}
 
 
-def _whole(values: Floats) -> Ints:
-    return np.where(np.isnan(values), 0.0, np.maximum(values, 0.0)).astype(np.int64)
-
-
 def _floats(memory: Memory, name: str) -> Floats:
     return np.asarray(memory[name], dtype=np.float64)
 
@@ -118,10 +118,21 @@ def _ints(memory: Memory, name: str) -> Ints:
     return np.asarray(memory[name], dtype=np.int64)
 
 
+def _vehicles(counts: Floats, most: Floats) -> Floats:
+    """Counts that can be; what is absurd makes its junction blind, but must not spoil memory."""
+    return np.clip(np.nan_to_num(counts), 0.0, most)
+
+
+def _most_present(network: RoadNetwork) -> Floats:
+    """The most vehicles that a detector can truly tell of: two for each place, for small ones."""
+    return 2.0 * network.exit_room + 2.0
+
+
 def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
     """Fold the counts of the last second into flows, idle times and moments of entry."""
-    passed = np.nan_to_num(view["stop_lines"]["vehicleCount"])
-    present = np.nan_to_num(view["lanes"]["vehicleCount"])
+    network: RoadNetwork = view.knows["network"]
+    passed = _vehicles(view["stop_lines"]["vehicleCount"], np.array(MOST_PASSED))
+    present = _vehicles(view["lanes"]["vehicleCount"], _most_present(network))
     entered = _floats(memory, "entered")
     keep = np.exp(-1.0 / FORGOTTEN_S)
     return {
@@ -139,8 +150,9 @@ def _rates(
 ) -> tuple[Floats, Floats, Floats]:
     """Of each phase (J, P): vehicles served per second, vehicles standing, change-over seconds."""
     table = view["lanes"]
-    standing = np.nan_to_num(table["queueLength"])
-    moving = np.maximum(np.nan_to_num(table["vehicleCount"]) - standing, 0.0)
+    most = _most_present(network)
+    standing = _vehicles(table["queueLength"], most)
+    moving = np.maximum(_vehicles(table["vehicleCount"], most) - standing, 0.0)
     flow = (_floats(memory, "counted") + 1.0) / (_floats(memory, "counted_s") + 60.0)
     weights = lanes.learned_weights(flow)
     arrived = arrivals(reach(network, lanes), weights, standing, moving, _floats(memory, "entered"))
@@ -171,9 +183,10 @@ def _blind(view: View, network: RoadNetwork, lanes: Approaches, now: CityTime) -
     """Junctions with a detector that is silent or tells what cannot be. Shape (J,)."""
     table, stops = view["lanes"], view["stop_lines"]
     count, queue = table["vehicleCount"], table["queueLength"]
-    sane = (queue >= 0) & (queue <= count) & (count <= 2.0 * network.exit_room + 2.0)
+    sane = (queue >= 0) & (queue <= count) & (count <= _most_present(network))
     bad = ~sane | (table.age_s(now) > SILENT_S)
-    bad_line = ~(stops["vehicleCount"] >= 0) | (stops.age_s(now) > SILENT_S)
+    passed = stops["vehicleCount"]
+    bad_line = ~((passed >= 0) & (passed <= MOST_PASSED)) | (stops.age_s(now) > SILENT_S)
     blind = np.zeros(lanes.junctions, dtype=np.bool_)
     detector, junction = lanes.watched_by
     blind[junction[bad[detector]]] = True
