@@ -11,7 +11,7 @@ import pytest
 from tests.faults.running import HANGZHOU, TENANT, running, until
 
 from cityloop.city.build import Site, build_hub, build_site, wall_time
-from cityloop.city.hub_process import recover
+from cityloop.city.memory import recover
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.ports import Position
 

@@ -80,8 +80,10 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     """
     settings = read_settings(folder)
     root = (data or folder / settings.city.data).absolute()
+    root.mkdir(parents=True, exist_ok=True)
     cache = root / settings.city.tenant / "cache"
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for private in (cache.parent, cache):
+        private.mkdir(mode=0o700, exist_ok=True)
     scenario = _scenario(settings, folder, cache)
     scenario = replace(scenario, end_s=scenario.begin_s + settings.twin.hour_s)
     signals = settings.signals

@@ -2,7 +2,6 @@
 
 import gc
 import signal
-import threading
 import time
 from collections import deque
 from concurrent.futures import Future
@@ -17,8 +16,11 @@ import numpy as np
 import structlog
 
 from cityloop.city.build import Site, build_hub, wall_time
-from cityloop.city.hub import Effects, Hub
+from cityloop.city.hub import Effects
 from cityloop.city.hub_line import write_orders
+from cityloop.city.journal import keep_journal
+from cityloop.city.memory import Keeper, recover
+from cityloop.city.readings import Reading
 from cityloop.city.surface import Counters, DecisionRow, JunctionState
 from cityloop.city.totals import mode_name
 from cityloop.city.wire import (
@@ -40,7 +42,7 @@ from cityloop.city.wire import (
     listen,
     ready_among,
 )
-from cityloop.interconnection.tenant import Tenant, open_tenant
+from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import iso
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
@@ -55,7 +57,6 @@ _CHECKPOINT_EVERY = 300
 _SAMPLES = 4096
 _GROUP_ROWS = 20_000
 _BUSY_WAIT_S = 0.02
-CHECKPOINT = "hub"
 Key = tuple[str, str]
 """(source, run)."""
 
@@ -94,99 +95,6 @@ class Meter:
     def percentile(self, share: float) -> float | None:
         """None while there are no samples."""
         return float(np.percentile(list(self._samples), share)) if self._samples else None
-
-
-class Reading:
-    """A reader's line with a thread of its own: newest state wins, decisions queue up to a bound.
-
-    A slow reader is dropped, never waited for; it calls again and is told everything anew.
-    """
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-        self._wake = threading.Condition()
-        self._state: Told | None = None
-        self._rest: deque[Message] = deque()
-        self._open = True
-        threading.Thread(target=self._send, name="reading", daemon=True).start()
-
-    def show(self, state: Told) -> None:
-        """Replace the state that waits to be sent."""
-        with self._wake:
-            self._state = state
-            self._wake.notify()
-
-    def tell(self, message: Message) -> None:
-        """Queue a message; a reader with too many is dropped."""
-        with self._wake:
-            self._rest.append(message)
-            if len(self._rest) > _SAMPLES:
-                self.close()
-            self._wake.notify()
-
-    def close(self) -> None:
-        """End the thread and the line."""
-        with self._wake:
-            self._open = False
-            self._wake.notify()
-
-    def _send(self) -> None:
-        try:
-            while messages := self._next():
-                for message in messages:
-                    self.line.send(message)
-        except OSError:
-            _log.info("a reader went away")
-        self.line.close()
-
-    def _next(self) -> list[Message]:
-        with self._wake:
-            while self._open and not self._rest and self._state is None:
-                self._wake.wait()
-            if not self._open:
-                return []
-            messages = list(self._rest)
-            self._rest.clear()
-            if self._state is not None:
-                messages.append(self._state)
-                self._state = None
-            return messages
-
-
-class Keeper:
-    """Writes checkpoints in a thread of its own; only the newest one that waits counts."""
-
-    def __init__(self, tenant: Tenant) -> None:
-        self._tenant = tenant
-        self._wake = threading.Condition()
-        self._next: tuple[Position, dict[str, Array]] | None = None
-        self._open = True
-        self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
-        self._thread.start()
-
-    def keep(self, position: Position, state: dict[str, Array]) -> None:
-        """Save ``state`` as of ``position``."""
-        with self._wake:
-            self._next = position, state
-            self._wake.notify()
-
-    def close(self) -> None:
-        """Write what waits and end."""
-        with self._wake:
-            self._open = False
-            self._wake.notify()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while True:
-            with self._wake:
-                while self._open and self._next is None:
-                    self._wake.wait()
-                job, self._next = self._next, None
-            if job is None:
-                return
-            position, state = job
-            self._tenant.context.save_checkpoint(CHECKPOINT, position, state)
 
 
 class HubProcess:
@@ -396,6 +304,7 @@ class HubProcess:
             observations_per_s=round(rate, 1),
             loop_latency_p50_ms=self._latency.percentile(50),
             loop_latency_p99_ms=self._latency.percentile(99),
+            act_latency_p99_ms=self._act.percentile(99),
         )
 
     def _close(self) -> None:
@@ -424,22 +333,10 @@ def _decisions(rows: list[DecisionRow]) -> Told:
     return Told("decisions", msgspec.json.encode(rows))
 
 
-def recover(hub: Hub, tenant: Tenant) -> Position:
-    """Bring a new hub to the end of the log: checkpoint, then replay; the position reached."""
-    position = Position(0)
-    checkpoint = tenant.context.checkpoint(CHECKPOINT)
-    if checkpoint is not None:
-        position, state = checkpoint
-        hub.load(state)
-    for commit in tenant.log.read(position):
-        hub.replay(commit)
-        position = commit.position
-    return position
-
-
 def main(spec: HubSpec, supervisor: "Connection[Any, Any]") -> None:
     """Serve until told to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_journal()
     process = HubProcess(spec, Line(supervisor))
     gc.freeze()
     process.serve()

@@ -162,7 +162,11 @@ class Measures(Struct, frozen=True):
 
 
 class Counters(Struct, frozen=True):
-    """Totals since the log began, and how fast things go now (wall time)."""
+    """Totals since the log began, and how fast things go now (wall time).
+
+    ``loop_latency``: from a frame's arrival to its orders; ``act_latency``: to the commit that
+    covers frame and decision, after which an order to a real actuator would leave.
+    """
 
     observations_total: int
     rejected_total: int
@@ -172,6 +176,7 @@ class Counters(Struct, frozen=True):
     observations_per_s: float
     loop_latency_p50_ms: float | None
     loop_latency_p99_ms: float | None
+    act_latency_p99_ms: float | None = None
 
 
 class LiveState(Struct, frozen=True):

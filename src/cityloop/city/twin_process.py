@@ -12,6 +12,7 @@ from typing import Any
 
 from cityloop.city.build import TWIN_SOURCE
 from cityloop.city.hub_line import HubLine
+from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Demand, Grant, Line, Progress, Truth, call
 from cityloop.kernel.clock import CityTime
 from cityloop.safety.cabinet import CabinetBank
@@ -120,6 +121,7 @@ class Witness:
 def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
     """Run one run of one twin; returns when its hour is over or the city ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_journal()
     baton = Baton(Line(supervisor))
     cabinets = CabinetBank(spec.network.bank, spec.limits, spec.begins) if spec.hub else None
     twin = SumoTwin(

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from cityloop.city.build import wall_time
+from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Line, Ready
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.errors import BusyError
@@ -30,6 +31,7 @@ class WorkerSpec:
 def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     """Fold and compact once a second until told to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_journal()
     os.nice(_NICE)
     line = Line(supervisor)
     tenant = open_tenant(spec.root, spec.tenant, wall_time)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cityloop.city.build import build_site
+from cityloop.city.journal import keep_journal
 from cityloop.city.supervisor import Options, Supervisor
 from cityloop.kernel.errors import ConfigError
 from cityloop.web.process import HOST
@@ -24,6 +25,7 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Where data lies; else city.toml's.")] = None,
 ) -> None:
     """Bring a city up and keep it up until Ctrl-C."""
+    keep_journal()
     _check_port(port)
     site = build_site(folder, data)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from cityloop.city.journal import keep_journal
 from cityloop.city.live import LiveCity
 from cityloop.city.supervisor import WebSpec
 from cityloop.city.wire import Line, Ready
@@ -21,6 +22,7 @@ ASSETS = Path(__file__).parent / "static"
 def main(spec: WebSpec, supervisor: "Connection[Any, Any]") -> None:
     """Serve until the supervisor says stop or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_journal()
     asyncio.run(_serve(spec, Line(supervisor)))
 
 

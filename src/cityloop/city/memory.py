@@ -1,0 +1,59 @@
+"""The hub's memory across restarts: checkpoints, and the replay from the newest one."""
+
+import threading
+
+from cityloop.city.hub import Hub
+from cityloop.interconnection.tenant import Tenant
+from cityloop.kernel.frame import Array
+from cityloop.kernel.ports import Position
+
+CHECKPOINT = "hub"
+
+
+def recover(hub: Hub, tenant: Tenant) -> Position:
+    """Bring a new hub to the end of the log: checkpoint, then replay; the position reached."""
+    position = Position(0)
+    checkpoint = tenant.context.checkpoint(CHECKPOINT)
+    if checkpoint is not None:
+        position, state = checkpoint
+        hub.load(state)
+    for commit in tenant.log.read(position):
+        hub.replay(commit)
+        position = commit.position
+    return position
+
+
+class Keeper:
+    """Writes checkpoints in a thread of its own; only the newest one that waits counts."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._wake = threading.Condition()
+        self._next: tuple[Position, dict[str, Array]] | None = None
+        self._open = True
+        self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
+        self._thread.start()
+
+    def keep(self, position: Position, state: dict[str, Array]) -> None:
+        """Save ``state`` as of ``position``."""
+        with self._wake:
+            self._next = position, state
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        with self._wake:
+            self._open = False
+            self._wake.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while self._open and self._next is None:
+                    self._wake.wait()
+                job, self._next = self._next, None
+            if job is None:
+                return
+            position, state = job
+            self._tenant.context.save_checkpoint(CHECKPOINT, position, state)
