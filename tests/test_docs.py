@@ -8,15 +8,18 @@ from typing import cast
 
 import msgspec.inspect
 import pytest
+import typer.main
 from starlette.routing import Route
 
 from cityloop.city.config import Settings
 from cityloop.city.surface import Summary
+from cityloop.cli import app as cli
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+CLI = DOCS / "reference" / "cli.md"
 HTTP = DOCS / "reference" / "http.md"
 PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
@@ -92,3 +95,22 @@ def test_the_page_of_http_explains_every_field_of_the_summary() -> None:
     rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
     told = re.findall(r"`(\w+)`", " ".join(rows))
     assert told == [field.name for field in msgspec.structs.fields(Summary)]
+
+
+def commands(command: object, name: str) -> Iterator[tuple[str, set[str]]]:
+    """Every command that runs something, with its options."""
+    if isinstance(command, typer.core.TyperGroup):
+        for word, inner in command.commands.items():
+            yield from commands(inner, f"{name} {word}")
+    elif isinstance(command, typer.core.TyperCommand):
+        options = [p for p in command.params if p.param_type_name == "option"]
+        yield name, {word for p in options for word in (*p.opts, *p.secondary_opts)} - {"--help"}
+
+
+def test_the_page_of_commands_lists_every_command_and_option_and_no_other() -> None:
+    parts = re.split(r"^## `", CLI.read_text(), flags=re.MULTILINE)[1:]
+    told = {}
+    for part in parts:
+        rows = re.findall(r"^\| (`--.*?) \|", part, re.MULTILINE)
+        told[part.partition("`")[0]] = set(re.findall(r"`(--[a-z-]+)`", " ".join(rows)))
+    assert told == dict(commands(typer.main.get_command(cli), "cityloop"))
