@@ -36,3 +36,10 @@ def test_advice_lapses() -> None:
         book.take("one", CityTime(30_000))
     assert [late.id for late in book.lapse(CityTime(30_000))] == ["one"]
     assert not list(book)
+
+
+def test_what_waits_survives_saving() -> None:
+    book, again = ApprovalBook(), ApprovalBook()
+    book.offer(advice("one"))
+    again.load(book.save())
+    assert list(again) == list(book)

@@ -114,15 +114,23 @@ class Hub:
         """Put up what loops in advise want; the frames that record what became of older advice."""
         ended = [(advice, Fate.LAPSED) for advice in self.approvals.lapse(self.now)]
         for decided in (p.decisions for p in passes if p.decisions is not None):
-            for i in np.flatnonzero(decided["mode"] == Mode.ADVISE).tolist():
-                advice = self._advice(decided, i)
-                if decided["verdict"][i]:
-                    old = self.approvals.withdraw(advice.loop, advice.row)
-                else:
-                    old = self.approvals.offer(advice)
-                if old is not None:
-                    ended.append((old, Fate.OVERTAKEN))
+            ended += [(advice, Fate.OVERTAKEN) for advice in self._put_up(decided)]
         return [self._verdict(advice, fate) for advice, fate in ended]
+
+    def _put_up(self, decided: Frame) -> list[Advice]:
+        """Offer what passed in advise, withdraw the rest; what that took the place of."""
+        replaced = []
+        for i in np.flatnonzero(decided["mode"] == Mode.ADVISE).tolist():
+            advice = self._advice(decided, i)
+            if decided["verdict"][i] >= min(Fate):
+                self.approvals.settle(advice.id)
+                continue
+            refused = bool(decided["verdict"][i])
+            withdraw, offer = self.approvals.withdraw, self.approvals.offer
+            old = withdraw(advice.loop, advice.row) if refused else offer(advice)
+            if old is not None:
+                replaced.append(old)
+        return replaced
 
     def _advice(self, decided: Frame, i: int) -> Advice:
         actuator = str(decided["actuator"][i])
@@ -133,7 +141,7 @@ class Hub:
             actuator,
             int(decided["action"][i]),
             str(decided["reason"][i]),
-            after(self.now, ADVICE_S),
+            after(decided.observed_at, ADVICE_S),
         )
 
     def _verdict(self, advice: Advice, fate: Fate) -> Frame:
@@ -205,6 +213,8 @@ class Hub:
         for part in batch.frames:
             if part.type == MODE_CHANGE:
                 self._switch(part)
+            elif part.type == DECISION:
+                self._put_up(part)
 
     def _switch(self, part: Frame) -> None:
         for loop, group, mode in zip(part["loop"], part["group"], part["mode"], strict=True):
@@ -216,7 +226,11 @@ class Hub:
             "runner": self._runner.save(),
             "modes": self.modes.save(),
             "totals": self.totals.save(),
-            "hub": {"sequence": np.array(self._sequence), "now": np.array(self.now)},
+            "hub": {
+                "sequence": np.array(self._sequence),
+                "now": np.array(self.now),
+                "advice": np.array(self.approvals.save()),
+            },
         }
         return {f"{part}:{n}": a for part, state in parts.items() for n, a in state.items()}
 
@@ -233,3 +247,4 @@ class Hub:
         self.totals.load(part("totals"))
         self._sequence = int(state["hub:sequence"])
         self.now = CityTime(int(state["hub:now"]))
+        self.approvals.load(str(state["hub:advice"]))

@@ -53,8 +53,8 @@ class HubLine:
             self._await(line, sequence - 1)
         except (OSError, EOFError) as error:
             self._lose(str(error) or "the line broke")
-            return ()
-        return self._orders
+        orders, self._orders = self._orders, ()
+        return orders
 
     def _name(self, line: Line, batch: Batch) -> None:
         for digest, ids in ids_of(batch).items():
@@ -81,7 +81,7 @@ class HubLine:
         message = line.receive()
         if isinstance(message, Reply):
             self._answered = message.sequence
-            self._orders = tuple(read_orders(columns) for columns in message.orders)
+            self._orders += tuple(read_orders(columns) for columns in message.orders)
         if isinstance(message, Reply | Welcome):
             while self._kept and self._kept[0].sequence <= message.committed:
                 self._kept.popleft()

@@ -161,6 +161,8 @@ class HubProcess:
             line.close()
 
     def _take(self, line: Line, message: Message) -> None:
+        if isinstance(message, Ask) != (line in self._readings):
+            raise InputError(f"{type(message).__name__} came over the wrong line")
         match message:
             case Sensed():
                 self._sensed(line, message)

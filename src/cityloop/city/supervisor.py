@@ -299,10 +299,13 @@ class Supervisor:
             self._note()
 
     def _stop_all(self) -> None:
-        for name in self._children:
-            self._send(name, Stop())
+        """Twins first, so that what they still say is heard."""
         give_up = time.monotonic() + _STOP_S
-        for child in self._children.values():
-            child.process.join(max(0.0, give_up - time.monotonic()))
+        twins = [name for name in (TWIN, BASELINE) if name in self._children]
+        for wave in (twins, [name for name in self._children if name not in twins]):
+            for name in wave:
+                self._send(name, Stop())
+            for name in wave:
+                self._children[name].process.join(max(0.0, give_up - time.monotonic()))
         for name in list(self._children):
             self._end(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cityloop import __version__
 from cityloop.kernel.clock import CityTime, after
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Guard, Ints, Loop, Mode, Orders, Proposals
@@ -14,6 +15,7 @@ from cityloop.kernel.view import Memory, Table, View
 
 DECISION = "Decision"
 _NO_MIND = -9
+_MADE_WITH = f"cityloop {__version__}, numpy {np.__version__}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +157,7 @@ class Cycle:
             mode=minds[2, fresh],
             reason=sentences,
             inputs=[digest(view)] * count,
-            version=[self.loop.version] * count,
+            version=[f"{self.loop.version}; {_MADE_WITH}"] * count,
         )
 
     def _sentence(self, proposals: Proposals, verdicts: Ints, i: int) -> str:
@@ -165,12 +167,14 @@ class Cycle:
         return f"{reason} Refused: {self._guard.reasons[int(verdicts[i])]}"
 
     def recall(self, decisions: Frame) -> None:
-        """Take minds from a Decision frame of the log, so that they are not recorded twice."""
-        for i, (loop, actuator) in enumerate(
-            zip(decisions["loop"], decisions["actuator"], strict=True)
-        ):
-            row = self._actuators.index.get(str(actuator))
-            if loop == self.loop.name and row is not None:
+        """Take minds from a Decision frame of the log, so that they are not recorded twice.
+
+        Rows that name no inputs are no tick's (what became of advice): they change no mind.
+        """
+        made = (decisions["loop"] == self.loop.name) & (decisions["inputs"] != "")
+        for i in np.flatnonzero(made).tolist():
+            row = self._actuators.index.get(str(decisions["actuator"][i]))
+            if row is not None:
                 self._minds[:, row] = [int(decisions[a][i]) for a in ("action", "verdict", "mode")]
 
     def save(self) -> dict[str, Array]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+import msgspec
+
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError
 
@@ -58,6 +60,10 @@ class ApprovalBook:
         """Take back what a loop no longer wants."""
         return self._waiting.pop((loop, row), None)
 
+    def settle(self, advice_id: str) -> None:
+        """Its fate is on record: it waits no longer."""
+        self._waiting = {k: advice for k, advice in self._waiting.items() if advice.id != advice_id}
+
     def take(self, advice_id: str, now: CityTime) -> Advice:
         """The advice a person answers; raises RefusedError when it no longer waits."""
         for key, advice in self._waiting.items():
@@ -69,6 +75,15 @@ class ApprovalBook:
         """Advice whose time is over, taken out."""
         over = [key for key, advice in self._waiting.items() if now >= advice.expires_at]
         return [self._waiting.pop(key) for key in over]
+
+    def save(self) -> str:
+        """What waits, as JSON."""
+        return msgspec.json.encode(list(self)).decode()
+
+    def load(self, text: str) -> None:
+        """Take up what ``save`` gave."""
+        for advice in msgspec.json.decode(text, type=list[Advice]):
+            self.offer(advice)
 
     def clear(self) -> None:
         """Forget everything: a new run began."""

@@ -1,0 +1,170 @@
+"""The hub: what people and the log do to it, without a process around it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.faults.running import HANGZHOU, TENANT
+
+from cityloop.city.build import Site, build_hub, build_site, wall_time
+from cityloop.city.hub import Hub
+from cityloop.interconnection.tenant import Tenant, open_tenant
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.frame import Column, Frame
+from cityloop.kernel.loop import Mode, Priority
+from cityloop.kernel.ports import Batch, Commit, Position
+
+LOOP = "mobility/signal_timing"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return build_site(HANGZHOU, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def tenant(tmp_path: Path) -> Tenant:
+    return open_tenant(tmp_path, TENANT, wall_time)
+
+
+@pytest.fixture
+def hub(site: Site, tenant: Tenant) -> Hub:
+    return build_hub(site, tenant, epoch=3)
+
+
+def tick(site: Site, second: int, queue_at: int = 0, run: str = "a") -> Batch:
+    """A quiet city with a queue on one lane-area detector."""
+    network = site.network
+    queue = np.zeros(len(network.detector_ids), dtype=np.uint16)
+    queue[queue_at] = 12
+    stop_lines = np.zeros(len(network.stop_line_ids), dtype=np.uint8)
+    ages = np.full(len(network.controller_ids), 20 + second, dtype=np.float32)
+    zeros = np.zeros(len(network.controller_ids), dtype=np.int8)
+    ones = np.ones(len(network.controller_ids), dtype=np.int8)
+    at = CityTime(second * 1000)
+
+    def frame(type_: str, ids: object, **columns: np.ndarray) -> Frame:
+        return Frame(type_, run, at, ids, {n: Column(v) for n, v in columns.items()})  # type: ignore[arg-type]
+
+    return Batch(
+        "twin",
+        run,
+        second,
+        (
+            frame("LaneDetector", network.detector_ids, vehicleCount=queue, queueLength=queue),
+            frame("StopLineDetector", network.stop_line_ids, vehicleCount=stop_lines),
+            frame(
+                "SignalController",
+                network.controller_ids,
+                phase=zeros,
+                stage=zeros,
+                stageAge=ages,
+                inCharge=ones,
+                refusal=zeros,
+                lastOrderAt=np.zeros(len(zeros), dtype=np.int64),
+            ),
+        ),
+    )
+
+
+def advise(hub: Hub, site: Site) -> str:
+    """Put all groups into advise and turn ticks until somebody is advised; the advice's id."""
+    for group in hub.modes.groups:
+        hub.set_mode(LOOP, group, Mode.ADVISE, "")
+    hub.turn(tick(site, 1), late=False)
+    waiting = [advice.id for advice in hub.approvals]
+    assert waiting
+    return waiting[0]
+
+
+def test_one_commit_covers_what_was_seen_and_what_was_decided(hub: Hub, site: Site) -> None:
+    effects = hub.turn(tick(site, 1), late=False)
+    (batch,) = effects.batches
+    types = [part.type for part in batch.frames]
+    assert types == ["LaneDetector", "StopLineDetector", "SignalController", "Decision"]
+    assert effects.orders[0].epoch == 3
+
+
+def test_late_frames_are_kept_and_not_acted_on(hub: Hub, site: Site) -> None:
+    effects = hub.turn(tick(site, 1), late=True)
+    assert len(effects.batches) == 1
+    assert (effects.orders, effects.rows) == ([], [])
+
+
+def test_an_absurd_value_is_kept_apart_and_counted(hub: Hub, site: Site, tenant: Tenant) -> None:
+    batch = tick(site, 1)
+    signals = batch.frames[2]
+    ages = signals["stageAge"].copy()
+    ages[0] = np.nan
+    lying = replace(signals, columns={**signals.columns, "stageAge": Column(ages)})
+    effects = hub.turn(replace(batch, frames=(*batch.frames[:2], lying)), late=False)
+    assert tenant.rejects.total == 1
+    assert effects.orders[0].rows.tolist() == list(range(1, 16))
+
+
+def test_confirmed_advice_is_ordered_once(hub: Hub, site: Site) -> None:
+    name = advise(hub, site)
+    effects = hub.answer(name, confirm=True)
+    assert len(effects.orders) == 1
+    assert effects.rows[0].verdict == "confirmed"
+    with pytest.raises(RefusedError):
+        hub.answer(name, confirm=True)
+
+
+def test_rejected_advice_orders_nothing(hub: Hub, site: Site) -> None:
+    effects = hub.answer(advise(hub, site), confirm=False)
+    assert (effects.orders, effects.rows[0].verdict) == ([], "rejected")
+
+
+def test_advice_nobody_answers_lapses_on_record(hub: Hub, site: Site) -> None:
+    name = advise(hub, site)
+    rows = [row for s in range(2, 40) for row in hub.turn(tick(site, s), late=False).rows]
+    assert (name, "lapsed") in {(row.id, row.verdict) for row in rows}
+
+
+def test_a_persons_hold_goes_before_every_loop(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    (order,) = hub.operate("J11", "hold", 2, minutes=5).orders
+    assert (order.priority, order.actions.tolist()) == (Priority.MANUAL, [2])
+    assert order.expires_at - order.issued_at == 300_000
+
+
+def test_two_acts_in_one_second_are_two(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    first = hub.operate("J11", "hold", 2, minutes=5)
+    second = hub.operate("J11", "release", -1, minutes=5)
+    assert second.orders[0].issued_at > first.orders[0].issued_at
+    assert first.rows[0].id != second.rows[0].id
+
+
+@pytest.mark.parametrize(
+    ("junction", "minutes", "why"), [("Z", 5, "does not exist"), ("J11", 0, "at most 240")]
+)
+def test_an_impossible_command_is_refused_with_a_sentence(
+    hub: Hub, site: Site, junction: str, minutes: float, why: str
+) -> None:
+    hub.turn(tick(site, 1), late=False)
+    with pytest.raises(RefusedError, match=why):
+        hub.operate(junction, "hold", 2, minutes)
+
+
+def test_a_hub_that_starts_again_is_where_it_was(hub: Hub, site: Site, tenant: Tenant) -> None:
+    effects = [hub.set_mode(LOOP, "east", Mode.ADVISE, "")]
+    effects += [hub.turn(tick(site, s, queue_at=s), late=False) for s in range(1, 8)]
+    effects.append(hub.operate("J11", "flash", -2, minutes=5))
+    batches = [batch for effect in effects for batch in effect.batches]
+    again = build_hub(site, tenant, epoch=4)
+    for position, batch in enumerate(batches, 1):
+        again.replay(Commit(Position(position), wall_time(), batch))
+    ours, theirs = again.save(), hub.save()
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+
+
+def test_a_new_run_forgets_advice_of_the_old(hub: Hub, site: Site) -> None:
+    advise(hub, site)
+    hub.turn(tick(site, 90_000, run="b"), late=True)
+    assert not list(hub.approvals)
