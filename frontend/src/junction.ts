@@ -23,7 +23,6 @@ export class JunctionPanel {
   private readonly sides: { approaches: Approach[]; fill: HTMLElement; text: HTMLElement }[] = [];
   private readonly list = h("ol", { class: "decisions" });
   private readonly empty = h("p", { class: "empty" });
-  private readonly operations = new Map<Operation, HTMLButtonElement>();
   private past: Decision[] = [];
   private shownNumber = -1;
 
@@ -64,8 +63,6 @@ export class JunctionPanel {
     const charge = [words.local, words.centre, words.operator][inCharge] ?? "";
     setText(this.charge, `${words.inCharge}: ${charge}`);
     setAttribute(this.charge, "data-charge", inCharge);
-    const release = this.operations.get("release");
-    if (release && !release.hasAttribute("aria-busy")) release.disabled = inCharge !== 2;
     for (const { approaches: here, fill, text } of this.sides) {
       const loads = here.map((approach) => load(approach, state));
       const queued = loads.reduce((sum, one) => sum + one.queued, 0);
@@ -101,9 +98,7 @@ export class JunctionPanel {
   }
 
   private operation(action: Operation): HTMLButtonElement {
-    const one = button(this.speech.words.operations[action], () => this.operate(action), { "data-operation": action });
-    this.operations.set(action, one);
-    return one;
+    return button(this.speech.words.operations[action], () => this.operate(action), { "data-operation": action });
   }
 
   private async operate(action: Operation): Promise<void> {

@@ -34,21 +34,22 @@ export class Store {
     trend.att_baseline_s.push(state.measures.att_baseline_s);
   }
 
-  /** Later rows of a decision replace earlier ones; newest first. */
+  /** A later row of a decision tells what became of it; the reason stays the one it was made for. */
   add(rows: Decision[]): void {
     const byId = new Map(this.decisions.map((row) => [row.id, row]));
-    for (const row of rows) {
-      if ((byId.get(row.id)?.number ?? -1) < row.number) byId.set(row.id, row);
+    for (const row of rows.toSorted((a, b) => a.number - b.number)) {
+      const known = byId.get(row.id);
+      if (!known) byId.set(row.id, row);
+      else if (known.number < row.number) byId.set(row.id, { ...row, reason: known.reason });
     }
     this.decisions = [...byId.values()].sort((a, b) => b.number - a.number).slice(0, KEEP);
   }
 
-  /** Of each junction, the decision that waits for a person, if its latest one does. */
+  /** Of each junction, the latest decision that waits for a person. */
   waiting(): Decision[] {
     const seen = new Set<string>();
-    const rows = this.decisions.filter((row) => !seen.has(row.junction) && seen.add(row.junction));
-    return rows
-      .filter((row) => row.waiting_for_confirmation)
+    return this.decisions
+      .filter((row) => row.waiting_for_confirmation && !seen.has(row.junction) && seen.add(row.junction))
       .sort((a, b) => a.junction.localeCompare(b.junction));
   }
 

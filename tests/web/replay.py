@@ -172,7 +172,10 @@ class ReplayCity:
                 "min_green",
             )
         waiting = mode == "advise" and not refused
+        old = next((r for r in self._rows if r.junction == row.id and self._waits(r)), None)
         self._record(row.id, best, verdict, refused, mode, reason, waiting)
+        if old and waiting:
+            self._again(old, "overtaken")
         if mode == "act" and not refused:
             self._phase[j], self._since[j] = best, 0
 
@@ -194,6 +197,18 @@ class ReplayCity:
             verdict, refused, mode, reason, waiting,
         )  # fmt: skip
         self._rows = [*self._rows[-self._hold_rows + 1 :], row]
+
+    def _waits(self, row: DecisionRow) -> bool:
+        last = next(r for r in reversed(self._rows) if r.id == row.id)
+        return last.waiting_for_confirmation
+
+    def _again(self, row: DecisionRow, verdict: str) -> None:
+        """Record what became of a decision."""
+        self._number += 1
+        fields = {name: getattr(row, name) for name in row.__struct_fields__}
+        fields |= {"number": self._number, "verdict": verdict, "waiting_for_confirmation": False}
+        fields["reason"] = f"It was {verdict}."
+        self._rows = [*self._rows[-self._hold_rows + 1 :], DecisionRow(**fields)]
 
     def _group(self, j: int) -> str:
         return "west" if j < 8 else "east"
@@ -291,14 +306,10 @@ class ReplayCity:
     async def advise(self, decision_id: str, confirm: bool) -> None:
         """Refuses a decision that waits for nobody."""
         self._taken("advise", decision_id, confirm)
-        row = next((r for r in reversed(self._rows) if r.id == decision_id), None)
-        if row is None or not row.waiting_for_confirmation:
+        row = next((r for r in self._rows if r.id == decision_id), None)
+        if row is None or not self._waits(row):
             raise RefusedError(f"Decision {decision_id} waits for nobody; it may have expired.")
-        self._number += 1
-        fields = {name: getattr(row, name) for name in row.__struct_fields__}
-        verdict = "confirmed" if confirm else "rejected"
-        fields |= {"number": self._number, "verdict": verdict, "waiting_for_confirmation": False}
-        self._rows = [*self._rows, DecisionRow(**fields)]
+        self._again(row, "confirmed" if confirm else "rejected")
         await self.tell()
 
     async def operate(

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.web.replay import ReplayCity
 
-from cityloop.web.trend import MAX_ROWS, TrendKeeper
+from cityloop.web.trend import TrendKeeper
 
 
 def test_a_row_is_kept_per_twenty_seconds_of_city_time() -> None:
@@ -22,12 +22,12 @@ def test_a_row_is_kept_per_twenty_seconds_of_city_time() -> None:
 def test_a_long_run_thins_out_instead_of_growing() -> None:
     async def story() -> None:
         city = ReplayCity()
-        keeper = TrendKeeper(city)
-        for _ in range(MAX_ROWS + 10):
+        keeper = TrendKeeper(city, room=20)
+        for _ in range(25):
             await city.advance(20)
             keeper.take()
         trend = keeper.trend
-        assert MAX_ROWS / 2 < len(trend.city_time) < MAX_ROWS
+        assert 10 < len(trend.city_time) < 20
         assert len(trend.att_loop_s) == len(trend.att_baseline_s) == len(trend.city_time)
 
     asyncio.run(story())

@@ -8,7 +8,6 @@ import msgspec
 from cityloop.web.port import CityReadings
 
 EVERY_S = 20.0
-MAX_ROWS = 1_000
 
 
 class Trend(msgspec.Struct):
@@ -23,12 +22,13 @@ class Trend(msgspec.Struct):
 class TrendKeeper:
     """Follows a city and keeps one row per 20 s of city time, of the present run only.
 
-    Lives in memory: after a restart the chart begins anew. When a run is longer than the room,
-    every second row goes.
+    Lives in memory: after a restart the chart begins anew. When there are more than ``room`` rows,
+    every second one goes.
     """
 
-    def __init__(self, city: CityReadings) -> None:
+    def __init__(self, city: CityReadings, room: int = 1_000) -> None:
         self._city = city
+        self._room = room
         self.trend = Trend()
 
     async def follow(self) -> None:
@@ -52,7 +52,7 @@ class TrendKeeper:
         trend.city_time.append(state.city_time)
         trend.att_loop_s.append(state.measures.att_loop_s)
         trend.att_baseline_s.append(state.measures.att_baseline_s)
-        if len(trend.city_time) > MAX_ROWS:
+        if len(trend.city_time) > self._room:
             for column in (trend.city_time, trend.att_loop_s, trend.att_baseline_s):
                 del column[1::2]
 

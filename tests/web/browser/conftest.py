@@ -20,8 +20,9 @@ ARGUMENTS = [
 expect.set_options(timeout=10_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    """One for a module, not longer: while it is open, its event loop runs in this thread."""
     if not (ASSETS / "index.html").is_file():
         pytest.skip("the front end is not built: run `make setup`")
     with sync_playwright() as playwright:

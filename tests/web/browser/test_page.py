@@ -81,6 +81,11 @@ def test_advice_is_confirmed_by_a_click(page: Page, live: Served) -> None:
     assert live.city.commands == [("advise", decision, True)]
 
 
+def test_a_decision_keeps_its_reason_when_something_becomes_of_it(page: Page) -> None:
+    row = page.locator(".feed .decisions li", has_text="overtaken").first
+    expect(row.locator(".reason")).to_have_text(re.compile(r"Phase \d lets \d+ waiting vehicles"))
+
+
 def test_a_junction_is_taken_by_keyboard_alone(page: Page, live: Served) -> None:
     page.locator(".spot").first.focus()
     for key in ("ArrowUp", "ArrowRight", "Enter"):
