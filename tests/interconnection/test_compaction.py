@@ -93,6 +93,11 @@ def test_a_compacted_log_reads_as_before(log: SqliteLog) -> None:
     assert as_bytes(log) == before
 
 
+def test_one_call_makes_no_more_segments_than_asked(log: SqliteLog) -> None:
+    assert compact(log, 20, at_most=1) == 1
+    assert log.compacted() == 20
+
+
 def test_reading_may_begin_and_end_within_a_segment(log: SqliteLog) -> None:
     compact(log, 20)
     for after, until in ((0, 5), (7, 33), (19, 21), (38, 45), (40, 50)):

@@ -41,9 +41,10 @@ coalesce((SELECT max(last) FROM segments), 0)"
 _EXTEND = "UPDATE sequences SET last = ? WHERE source = ? AND run = ? AND last = ?"
 
 
-def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES) -> int:
+def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES, *, at_most: int | None = None) -> int:
     """Move ``batches`` batches at a time into segments while there are as many; how many segments.
 
+    ``at_most``: segments in this call, where the caller has something else to see to in between.
     Raises BusyError when another process compacts this log, OSError when the disk is full: the log
     reads as before then.
     """
@@ -51,7 +52,7 @@ def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES) -> int:
         log.segments.mkdir(mode=0o700, exist_ok=True)
         _clear_up(log, connection)
         written = 0
-        while number(connection, _HOT) >= batches:
+        while written != at_most and number(connection, _HOT) >= batches:
             _move(log, connection, batches)
             _clear_up(log, connection)
             written += 1

@@ -9,7 +9,7 @@ they came in, so that reading a segment gives those very batches back.
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,12 +104,12 @@ def _write_table(
     path: Path, columns: tuple[ColumnKind, ...], frames: Sequence[Frame]
 ) -> tuple[ColumnKind, ...]:
     """Write the frames of one kind; the kinds of columns, told which have absent rows."""
-    order, codes, names = _order(frames)
-    times = np.repeat([part.observed_at for part in frames], [len(part) for part in frames])
-    runs = np.repeat(np.arange(len(frames)), [len(part) for part in frames])
+    order, codes, times, names = _order(frames)
+    number_of = {part.run: number for number, part in enumerate(frames)}
+    runs = np.repeat([number_of[part.run] for part in frames], _lengths(frames))
     arrays: dict[str, pa.Array[Any]] = {
         "id": _dictionary(codes[order], names),
-        "observedAt": pa.array(times[order].astype(np.int64), pa.timestamp("ms", "UTC")),
+        "observedAt": pa.array(times[order], pa.timestamp("ms", "UTC")),
         "run": _dictionary(runs[order], [part.run for part in frames]),
     }
     encodings = {"observedAt": "DELTA_BINARY_PACKED"}
@@ -145,8 +145,13 @@ def _column_name(number: int, attribute: str) -> str:
     return f"{attribute}?{number}" if attribute in _OWN or "?" in attribute else attribute
 
 
-def _order(frames: Sequence[Frame]) -> tuple[Ints, Ints, list[str]]:
-    """How rows of ``frames``, one after another, are sorted; each row's entity, by code; names.
+def _lengths(frames: Sequence[Frame]) -> list[int]:
+    return [len(part.ids.names) for part in frames]
+
+
+def _order(frames: Sequence[Frame]) -> tuple[Ints, Ints, Ints, list[str]]:
+    """How rows of ``frames``, one after another, are sorted; each row's entity as code and its
+    time; the names of the codes.
 
     Reader and writer compute the same from what the index holds, so no file stores it.
     """
@@ -157,8 +162,9 @@ def _order(frames: Sequence[Frame]) -> tuple[Ints, Ints, list[str]]:
             found = [code.setdefault(name, len(code)) for name in part.ids]
             codes_of[part.ids] = np.array(found, np.int64)
     codes = np.concatenate([codes_of[part.ids] for part in frames])
-    times = np.repeat([part.observed_at for part in frames], [len(part) for part in frames])
-    return np.lexsort((times, codes)), codes, list(code)
+    moments = np.array([part.observed_at for part in frames], np.int64)
+    times = np.repeat(moments, _lengths(frames))
+    return np.lexsort((times, codes)), codes, times, list(code)
 
 
 def _dictionary(codes: Ints, names: Sequence[str]) -> "pa.Array[Any]":
@@ -166,7 +172,9 @@ def _dictionary(codes: Ints, names: Sequence[str]) -> "pa.Array[Any]":
 
 
 def _concatenated(columns: Sequence[Column], order: Ints) -> Column:
-    def mask(masks: Iterable[Bools | None]) -> Bools | None:
+    def mask(masks: Sequence[Bools | None]) -> Bools | None:
+        if all(part is None for part in masks):
+            return None
         parts = [
             np.zeros(len(column.values), np.bool_) if part is None else part
             for column, part in zip(columns, masks, strict=True)
@@ -176,8 +184,8 @@ def _concatenated(columns: Sequence[Column], order: Ints) -> Column:
 
     return Column(
         np.concatenate([column.values for column in columns])[order],
-        mask(column.absent for column in columns),
-        mask(column.null for column in columns),
+        mask([column.absent for column in columns]),
+        mask([column.null for column in columns]),
     )
 
 
@@ -249,7 +257,7 @@ def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: i
     table = index.tables[number]
     entries = [p for commit in index.commits for p in commit.frames if p.table == number]
     frames = [Frame(table.type, p.run, CityTime(p.at), ids[p.ids]) for p in entries]
-    order, codes, _ = _order(frames)
+    order, codes, _, _ = _order(frames)
     path = folder / table.file
     try:
         stored = pq.ParquetFile(path, page_checksum_verification=True).read()
@@ -258,7 +266,7 @@ def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: i
         columns = _read_columns(stored, table.columns, order)
     except (OSError, pa.ArrowException, IndexError, ValueError) as error:
         raise CorruptError(f"{path} cannot be read: {error}") from error
-    ends = np.cumsum([len(part) for part in frames]).tolist()
+    ends = np.cumsum(_lengths(frames)).tolist()
     return [
         replace(
             part,
