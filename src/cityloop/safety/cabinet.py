@@ -110,7 +110,11 @@ class CabinetBank:
         self._phase, self._target = self._first.copy(), self._first.copy()
         self._stage = np.zeros(count, dtype=np.int64)
         self._lit = np.zeros((count, links), dtype=np.bool_)
-        self._red_since = np.full((count, links), start, dtype=np.int64)
+        # Since when a link is not green, and since when maximum red counts: later while empty.
+        self._dark_since = np.full((count, links), start, dtype=np.int64)
+        self._red_since = self._dark_since.copy()
+        self._patience = seconds(max(int(limits.empty_red_s) - int(limits.max_red_s), 0))
+        self._vehicles = bank.has_link & ~bank.pedestrian
         self._calls = Calls(
             np.zeros((count, links), dtype=np.bool_),
             np.zeros((count, links, phases), dtype=np.bool_),
@@ -151,6 +155,7 @@ class CabinetBank:
         self._taken = self._refused = 0
         self._advance(sensed.box_blocked)
         self._listen(sensed)
+        self._postpone()
         wanted = np.full(len(self._stage), -1, dtype=np.int64)
         asked = [self._hear(order, wanted) for order in orders]
         in_charge = self._holders.in_charge(now)
@@ -209,10 +214,10 @@ class CabinetBank:
         """Leave the phases of ``rows`` for ``target``."""
         now, timing, phase = self._now, self._timing, self._phase[rows]
         before, after = timing.lit[rows, phase], timing.lit[rows, target]
-        red_since = self._red_since[rows]
-        red_since[before & ~after] = now
-        red_since[phase == self._flash] = now
-        self._red_since[rows] = red_since
+        ended = before & ~after
+        ended[phase == self._flash] = True
+        for since in (self._dark_since, self._red_since):
+            since[rows] = np.where(ended, now, since[rows])
         self._lit[rows] = before & after
         self._target[rows] = target
         self._since[rows] = self._clear_from[rows] = now
@@ -302,6 +307,11 @@ class CabinetBank:
             self._calls.called[fresh] = True
             self._calls.started[fresh] = False
         waiting, discharged = _told(sensed.waiting, shape), _told(sensed.discharged, shape)
+        if waiting is not None and self._patience:
+            # What is no number is no zero: a detector that fails lets maximum red run.
+            empty = (waiting == 0) & self._vehicles & ~self._lit
+            latest = np.minimum(self._dark_since + self._patience, self._now)
+            np.copyto(self._red_since, latest, where=empty)
         if waiting is None or discharged is None:
             self._moved_at[:] = self._now
             return
@@ -311,6 +321,27 @@ class CabinetBank:
             stuck &= ahead == 0
         moves = ((discharged != 0) & self._lit).any(axis=1)
         self._moved_at[moves | ~stuck.any(axis=1)] = self._now
+
+    def _postpone(self) -> None:
+        """Ask again where a phase had to end by now: who was not there yet waits no longer.
+
+        Since then ``_red_since`` has only moved on, so no earlier end can be needed.
+        """
+        if self._now < self._next_must:
+            return
+        rows = np.flatnonzero(self._must_end <= self._now)
+        leave = np.full(len(rows), self._now)
+        slack, self._due[rows] = due(
+            self._timing,
+            rows,
+            self._phase[rows],
+            leave,
+            self._red_since[rows],
+            self._calls_of(rows),
+        )
+        self._last_end[rows] = leave + slack
+        self._must_end[rows] = leave + np.maximum(slack - self._hold, 0)
+        self._next_must = int(self._must_end.min(initial=FAR))
 
     def _hear(self, order: Orders, wanted: Ints) -> bool:
         """Book ``order``; whether it changed ``wanted``, shape (J,), the phases to change to."""

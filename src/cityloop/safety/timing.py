@@ -31,7 +31,9 @@ WALK_S, WALK_MPS = 5.0, 1.2
 class Limits:
     """What a cabinet holds to, in seconds; the shipped values are those of the signal study.
 
-    ``max_red_s``: the longest a link may wait between two greens, with and without demand.
+    ``max_red_s``: the longest a link may wait for green once somebody waits there; from the end of
+    its last green where detectors do not say that nobody does. ``empty_red_s``: the longest that it
+    may stay red while they say so; never less than ``max_red_s``.
     ``box_hold_s``: the longest all-red is prolonged for vehicles that stand in the junction.
     ``stall_s``: a green with vehicles at the line that discharges nobody for so long is given up.
     ``order_life_s``: an order is void so long after it was issued, whatever expiry it names: a
@@ -40,6 +42,7 @@ class Limits:
     """
 
     max_red_s: float = 120.0
+    empty_red_s: float = 300.0
     box_hold_s: float = 10.0
     stall_s: float = 10.0
     order_life_s: float = 30.0
