@@ -39,8 +39,8 @@ class Demand:
 def read_demand(scenario: SumoScenario) -> Demand:
     """The demand of ``scenario``, all of it, also what departs after its end.
 
-    Vehicles with a route are read as they stand. Trips and flows are routed and spread by SUMO's
-    own ``duarouter`` on the empty network, as SUMO does when it loads them.
+    Vehicles and regular flows with a route are read as they stand. Trips and random flows are
+    routed and spread by SUMO's own ``duarouter`` on the empty network, as SUMO does itself.
     """
     roots = [read_xml(path) for path in scenario.routes]
     if all(_explicit(item) for root in roots for item in root):
@@ -53,23 +53,50 @@ def read_demand(scenario: SumoScenario) -> Demand:
 
 
 _Vehicle = tuple[float, str, tuple[str, ...]]
+_REGULAR = frozenset({"number", "period", "vehsPerHour", "perHour"})
 
 
 def _explicit(item: Element) -> bool:
-    return item.tag not in ("trip", "flow")
+    if item.tag != "flow":
+        return item.tag != "trip"
+    has_route = item.get("route") is not None or item.find("route") is not None
+    regular = _REGULAR & set(item.keys()) and "exp" not in item.get("period", "")
+    return has_route and bool(regular)
 
 
 def _vehicles(root: Element, named: dict[str, Element], path: Path) -> Iterator[_Vehicle]:
     for item in root:
-        if item.tag != "vehicle":
+        if item.tag not in ("vehicle", "flow"):
             continue
-        route = (
-            item.find("route") if item.get("route") is None else named.get(item.get("route", ""))
-        )
+        name, reference = item.get("id", ""), item.get("route")
+        route = item.find("route") if reference is None else named.get(reference)
         if route is None or not route.get("edges"):
-            raise ConfigError(f"{path}: vehicle {item.get('id')} has no route; give it edges")
-        depart = seconds(item.get("depart", ""), path)
-        yield depart, item.get("id", ""), tuple(route.get("edges", "").split())
+            raise ConfigError(f"{path}: {item.tag} {name} has no route; give it edges")
+        edges = tuple(route.get("edges", "").split())
+        if item.tag == "vehicle":
+            yield seconds(item.get("depart", ""), path), name, edges
+        else:
+            for number, depart in enumerate(_departures(item, path)):
+                yield depart, f"{name}.{number}", edges
+
+
+def _departures(flow: Element, path: Path) -> Iterator[float]:
+    """Evenly from ``begin``, before ``end``, as SUMO emits a flow that is not random."""
+    begin = seconds(flow.get("begin", "0"), path)
+    end = seconds(flow.get("end", "86400"), path)
+    hourly = flow.get("vehsPerHour") or flow.get("perHour")
+    wanted = flow.get("number")
+    count = int(wanted) if wanted is not None else None
+    if flow.get("period") is not None:
+        period = seconds(flow.get("period", ""), path)
+    elif hourly is not None:
+        period = 3600.0 / float(hourly)
+    else:
+        period = (end - begin) / max(count or 1, 1)
+    number = 0
+    while begin + number * period < end and (count is None or number < count):
+        yield begin + number * period
+        number += 1
 
 
 def _demand(vehicles: Iterable[_Vehicle]) -> Demand:
