@@ -240,11 +240,11 @@ def check_killed_compaction(folder: Path, clock: Clock, tick: Tick, lines: list[
 def test_compaction_killed_anywhere_loses_and_repeats_nothing(
     tmp_path: Path, clock: Clock, tick: Tick
 ) -> None:
-    check_killed_compaction(tmp_path, clock, tick, [900, 2000, 2600, 4100])
+    check_killed_compaction(tmp_path, clock, tick, [900, 2440, 2790, 5300])
 
 
 @pytest.mark.slow
 def test_compaction_killed_at_many_points_loses_and_repeats_nothing(
     tmp_path: Path, clock: Clock, tick: Tick
 ) -> None:
-    check_killed_compaction(tmp_path, clock, tick, list(range(40, 4000, 53)))
+    check_killed_compaction(tmp_path, clock, tick, list(range(40, 5300, 71)))

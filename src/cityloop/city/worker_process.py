@@ -13,7 +13,6 @@ from cityloop.city.build import wall_time
 from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Line, Ready
 from cityloop.interconnection.compaction import compact
-from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.errors import BusyError
 
@@ -41,7 +40,6 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     while not line.ready(_EVERY_S):
         try:
             tenant.context.store()
-            compact(tenant.log)
             compact(tenant.log, at_most=1)
         except (BusyError, OSError) as error:
             _log.warning("context and history are behind", why=str(error))
