@@ -78,9 +78,7 @@ def phases_shown(junction: Junction, letters: Letters) -> dict[int, Flags]:
     """For each phase that cannot be taken for the middle of a clearance: when it was shown."""
     states = [phase.state for phase in junction.phases]
     middles = {
-        "".join(
-            "r" if "r" in (a, b) else min(a, b, key="gG".index) for a, b in zip(s, t, strict=True)
-        )
+        "".join("r" if "r" in (a, b) else a for a, b in zip(s, t, strict=True))
         for s in states
         for t in states
         if s != t
@@ -156,6 +154,17 @@ def check_calls(junction: Junction, letters: Letters, calls: Flags) -> int:
                 passed = np.count_nonzero((moments > call) & (moments < until))
                 assert passed <= 1, f"{junction.id}: call of {a} at {call} passed over by {p}"
     return judged
+
+
+def check_fixed_order(junction: Junction, letters: Letters) -> None:
+    """Where the plan fixes the order, phases follow each other as listed, but for flash."""
+    shown = phases_shown(junction, letters)
+    if not junction.fixed_order or len(shown) < len(junction.phases):
+        return
+    starts = sorted((int(t), p) for p, flags in shown.items() for t in Runs.of(flags).start)
+    for (before, p), (at, q) in pairwise(starts):
+        flashed = (letters[before:at] == "o").any()
+        assert flashed or q == (p + 1) % len(shown), f"{junction.id}: {q} follows {p} at {at}"
 
 
 def planned_green_s(junction: Junction, phase: int) -> int:

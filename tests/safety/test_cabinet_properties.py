@@ -45,7 +45,8 @@ def random_bank(rng: Rng) -> tuple[SignalBank, Limits]:
     others = (first if tight else random_junction(rng, f"j{i}") for i in range(1, JUNCTIONS))
     bank = SignalBank((first, *others))
     reachable_s = float(Timing(bank, Limits()).reachable_red_ms.max() / 1000)
-    return bank, Limits(max_red_s=reachable_s if tight else max(120.0, reachable_s))
+    max_red_s = reachable_s if tight else max(120.0, reachable_s)
+    return bank, Limits(max_red_s=max_red_s, empty_red_s=max_red_s)
 
 
 def drive(
@@ -75,6 +76,9 @@ def drive(
         for row in report.changed.tolist():
             state = report.letters(row)
             lamps[second, row, : len(state)] = list(state)
+        row = int(rng.integers(count))
+        state = cabinets.letters(row)
+        assert "".join(lamps[second, row, : len(state)]) == state, f"change of {row} not reported"
     return Record(bank, limits, lamps, calls)
 
 
@@ -157,6 +161,7 @@ def check_always(record: Record) -> None:
         onlooker.check_conflicts(junction, letters)
         onlooker.check_minimum_green(junction, letters)
         onlooker.check_clearance(junction, letters)
+        onlooker.check_fixed_order(junction, letters)
 
 
 def check_fair(record: Record) -> int:

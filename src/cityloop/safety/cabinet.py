@@ -431,13 +431,14 @@ class CabinetBank:
         due_now = free & (self._must_end <= now)
         planned = (in_charge == LOCAL) & (self._plan_end <= now)
         stalled = free & (np.maximum(self._moved_at + self._stall, self._may_end) <= now)
-        flashed = (self._stage == _FLASHING) & ~self._holders.flashing(now)
+        flashed = (self._stage == _FLASHING) & (self._since < now) & ~self._holders.flashing(now)
         moves = (wanted >= 0) | due_now | planned | stalled | flashed
         if not moves.any():
             return
         rows = np.flatnonzero(moves)
         target = wanted[rows]
-        ask_plan = (target < 0) & planned[rows] & ~due_now[rows]
+        unhurried = planned | (stalled & (self._must_end == FAR))
+        ask_plan = (target < 0) & (unhurried & ~due_now)[rows]
         target[ask_plan] = self._next_in_plan(rows[ask_plan])
         target = np.where((target < 0) & flashed[rows], self._first[rows], target)
         target = np.where(target < 0, self._due[rows], target)

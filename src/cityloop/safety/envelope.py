@@ -83,21 +83,22 @@ SENTENCES: tuple[str, ...] = (
 
 
 def refusals(
-    timing: Timing, rows: Ints, wanted: Ints, stage: Ints, phase: Ints, green_ms: Ints
+    timing: Timing, rows: Ints, wanted: Ints, stage: Ints, phase: Ints, age_ms: Ints
 ) -> Ints:
     """Refusal codes, shape (k,), as far as stage and phase tell.
 
     ``wanted``: phases that exist, or the count of phases P for flash. ``phase``: what is green, or
-    in clearance what is coming. ``green_ms``: age of the stage. All shape (k,), for ``rows``.
+    in clearance what is coming. ``age_ms``: since the stage began. All shape (k,), for ``rows``.
     """
     moves = wanted != phase
-    codes = np.where(moves & (stage != Stage.FLASH), int(Refusal.IN_CLEARANCE), 0)
+    flashes = (stage == Stage.FLASH) & (age_ms > 0)
+    codes = np.where(moves & ~flashes, int(Refusal.IN_CLEARANCE), 0)
     green = moves & (stage == Stage.GREEN)
     if green.any():
         next_ = timing.cycle[rows, phase, 0]
         flash = wanted == timing.bank.shape[1]
         astray = green & timing.fixed_order[rows] & (wanted != next_) & ~flash
-        short = green & (green_ms < timing.min_green_ms[rows, phase])
+        short = green & (age_ms < timing.min_green_ms[rows, phase])
         codes[green] = Refusal.NONE
         codes[astray] = Refusal.FIXED_ORDER
         codes[short] = Refusal.MINIMUM_GREEN
@@ -128,7 +129,7 @@ def due(
     ``phase`` is or will be green and may end at ``leave`` (ms) at the earliest; ``red_since``:
     (k, L), ms of city time since which each link is not green. The slack is how much later than
     ``leave`` it may end while every red link still gets its green in time; negative: too late; FAR,
-    with the next phase of the list, when no link waits.
+    with ``phase`` itself, when no link waits.
 
     Each link waits for its home phase; entering that and keeping its minimum green is a job with a
     due time. Served in order of due time (Jackson's rule: no order is better) the least margin is
@@ -148,14 +149,13 @@ def due(
         unserved = Calls(calls.called & ~timing.lit[rows, phase], calls.started)
         wish = _behind_calls(timing, rows, due_at, turn, unserved)
     order = wish.argsort(axis=1, kind="stable")
-    next_ = timing.cycle[rows, phase]
     if (fixed := timing.fixed_order[rows]).any():
-        order[fixed] = next_[fixed]
+        order[fixed] = timing.cycle[rows[fixed], phase[fixed]]
     each = np.arange(len(rows))[:, None]
     served = turn[each, order].cumsum(axis=1) + leave[:, None]
     slack = (due_at[each, order] - served).min(axis=1, initial=FAR)
     waiting = slack < FAR // 2
-    return np.where(waiting, slack, FAR), np.where(waiting, order[:, 0], next_[:, 0])
+    return np.where(waiting, slack, FAR), np.where(waiting, order[:, 0], phase)
 
 
 def _behind_calls(timing: Timing, rows: Ints, due_at: Ints, turn: Ints, calls: Calls) -> Ints:

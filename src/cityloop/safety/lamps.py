@@ -27,8 +27,8 @@ class Lamps:
     def _clearing(self, row: int, old: int, new: int, elapsed_ms: int) -> str:
         """The letters ``elapsed_ms`` after the clearance from ``old`` to ``new`` began.
 
-        A link that is green on both sides stays green, by the weaker of its two letters: what it
-        must yield to may still be moving. A link that ends shows its own yellow, a crossing red.
+        A link that is green on both sides keeps its old letter until the new phase starts. A link
+        that ends shows its own yellow, a crossing red.
         """
         junction = self._timing.bank.junctions[row]
         dark = "r" * len(junction.links)
@@ -37,19 +37,13 @@ class Lamps:
         )
         yellow = self._timing.yellow_ms[row]
         letters = "".join(
-            "y" if a != "r" and b == "r" and elapsed_ms < yellow[i] else _weaker(a, b)
+            a if b != "r" else "y" if a != "r" and elapsed_ms < yellow[i] else "r"
             for i, (a, b) in enumerate(zip(before, after, strict=True))
         )
         if old == self._flash:
             return letters
         sides = (old,) if new == self._flash else (old, new)
         return _with_turns_on_red(junction, letters, sides)
-
-
-def _weaker(a: str, b: str) -> str:
-    if "r" in (a, b):
-        return "r"
-    return "g" if "g" in (a, b) else "G"
 
 
 def _with_turns_on_red(junction: Junction, letters: str, phases: tuple[int, ...]) -> str:
