@@ -53,7 +53,7 @@ export class Feed {
   }
 
   show(): void {
-    const newest = this.store.decisions[0]?.number ?? 0;
+    const { newest } = this.store;
     this.missed.hidden = !this.store.missed;
     if (newest === this.shownNumber) return;
     if (!this.held || this.shownNumber < 0) {
@@ -73,7 +73,7 @@ export class Feed {
     const rows = this.store.decisions.filter((row) => !this.refusedOnly || row.refused);
     const { words } = this.speech;
     this.newer.hidden = true;
-    this.shownNumber = this.store.decisions[0]?.number ?? 0;
+    this.shownNumber = this.store.newest;
     for (const [refusedOnly, one] of this.filters) {
       one.setAttribute("aria-pressed", String(refusedOnly === this.refusedOnly));
     }

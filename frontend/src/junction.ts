@@ -135,12 +135,12 @@ export class JunctionPanel {
   }
 
   private showDecisions(): void {
+    const { newest } = this.store;
+    if (newest === this.shownNumber) return;
+    this.shownNumber = newest;
     const fresh = this.store.decisions.filter((row) => row.junction === this.junction.id);
     const known = new Set(fresh.map((row) => row.id));
     const rows = [...fresh, ...this.past.filter((row) => !known.has(row.id))].slice(0, SHOWN);
-    const newest = rows[0]?.number ?? 0;
-    if (newest === this.shownNumber) return;
-    this.shownNumber = newest;
     setText(this.empty, rows.length > 0 ? "" : this.speech.words.noneHere);
     this.list.replaceChildren(...rows.map((row) => decisionItem(row, this.speech)));
   }

@@ -10,6 +10,8 @@ export type Freshness = "waiting" | "live" | "paused" | "stale" | "disconnected"
 export class Store {
   state: LiveState | null = null;
   decisions: Decision[] = [];
+  /** The highest number of any decision's row. */
+  newest = 0;
   connected = false;
   missed = false;
   private heardAt = performance.now();
@@ -34,15 +36,18 @@ export class Store {
     trend.att_baseline_s.push(state.measures.att_baseline_s);
   }
 
-  /** A later row of a decision tells what became of it; the reason stays the one it was made for. */
+  /** A later row of a decision tells what became of it; time and reason stay those it was made with. */
   add(rows: Decision[]): void {
     const byId = new Map(this.decisions.map((row) => [row.id, row]));
     for (const row of rows.toSorted((a, b) => a.number - b.number)) {
       const known = byId.get(row.id);
       if (!known) byId.set(row.id, row);
-      else if (known.number < row.number) byId.set(row.id, { ...row, reason: known.reason });
+      else if (known.number < row.number) {
+        byId.set(row.id, { ...row, reason: known.reason, city_time: known.city_time });
+      }
+      this.newest = Math.max(this.newest, row.number);
     }
-    this.decisions = [...byId.values()].sort((a, b) => b.number - a.number).slice(0, KEEP);
+    this.decisions = [...byId.values()].sort(latestFirst).slice(0, KEEP);
   }
 
   /** Of each junction, the latest decision that waits for a person. */
@@ -63,4 +68,8 @@ export class Store {
     if (this.state.paused) return "paused";
     return this.ageS() > STALE_S ? "stale" : "live";
   }
+}
+
+function latestFirst(a: Decision, b: Decision): number {
+  return b.city_time.localeCompare(a.city_time) || b.number - a.number;
 }
