@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import cast
 
 import msgspec.inspect
+import numpy as np
 import pytest
 import typer.main
 from starlette.routing import Route
+from tests.faults.running import HANGZHOU
 
+from cityloop.city.build import build_site
 from cityloop.city.config import Settings
 from cityloop.city.surface import Summary
 from cityloop.cli import app as cli
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.cycle import Cycle
+from cityloop.kernel.frame import frame
+from cityloop.kernel.loop import Loop, Mode
+from cityloop.safety.guard import SignalGuard
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
 
@@ -114,3 +122,23 @@ def test_the_page_of_commands_lists_every_command_and_option_and_no_other() -> N
         rows = re.findall(r"^\| (`--.*?) \|", part, re.MULTILINE)
         told[part.partition("`")[0]] = set(re.findall(r"`(--[a-z-]+)`", " ".join(rows)))
     assert told == dict(commands(typer.main.get_command(cli), "cityloop"))
+
+
+def test_the_loop_of_the_how_to_gives_every_junction_its_turn(tmp_path: Path) -> None:
+    text = (DOCS / "how-to" / "add-a-loop.md").read_text()
+    module: dict[str, object] = {"__name__": "turns"}
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], module)
+    site = build_site(HANGZHOU, tmp_path)
+    ids, count = site.network.controller_ids, len(site.network.controller_ids)
+    guard = SignalGuard(site.network.bank, site.limits)
+    cycle = Cycle(
+        cast(Loop, module["loop"]), {"network": site.network}, guard, ids, run="a", epoch=1
+    )
+    at = CityTime(60_000)
+    ages = np.where(np.arange(count) < 10, 30.0, 29.0)
+    shown = {"phase": np.zeros(count), "stage": np.zeros(count), "inCharge": np.zeros(count)}
+    cycle.see([frame("SignalController", "a", at, ids, stageAge=ages, **shown)])
+    done = cycle.tick(at, np.full(count, Mode.ACT))
+    assert done.orders is not None
+    assert done.orders.rows.tolist() == list(range(10))
+    assert set(done.orders.actions.tolist()) == {1}

@@ -38,6 +38,14 @@ def test_no_file_names_a_package_registry() -> None:
     assert [name for name, text in our_texts().items() if host.search(text)] == []
 
 
+def test_the_public_surface_is_this_list() -> None:
+    assert set(cityloop.__all__) == {
+        *("CityTime", "CityloopError", "EntityIds", "Frame", "Latest", "Loop", "Memory", "Mode"),
+        *("Priority", "Proposals", "Score", "Table", "View", "__version__"),
+    }
+    assert all(getattr(cityloop, name) for name in cityloop.__all__)
+
+
 def test_the_changelog_has_an_entry_for_this_version() -> None:
     assert cityloop.__version__ == version("cityloop")
     assert f"\n## {cityloop.__version__}" in (ROOT / "CHANGELOG.md").read_text()
