@@ -4,6 +4,7 @@ Ground truth (every vehicle, every trip) leaves by ``truth`` and ``positions`` a
 carries: no loop input can reach it.
 """
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from cityloop.safety.cabinet import CabinetBank, CabinetReport, LocalSensing
 from cityloop.safety.envelope import Stage
 from cityloop.standards.network import RoadNetwork
 from cityloop.twins.sumo.additional import silence_outputs
-from cityloop.twins.sumo.binaries import use_sumo_home
+from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
 from cityloop.twins.sumo.demand import Demand, read_demand
 from cityloop.twins.sumo.network import entity_id
 from cityloop.twins.sumo.scenario import SumoScenario
@@ -109,7 +110,6 @@ class SumoTwin:
     def _launch(self, seed: int, tripinfo: Path | None) -> None:
         use_sumo_home()
         folder = Path(self._folder.name)
-        errors = folder / "errors.log"
         detectors = write_detectors(self.network, folder / "detectors.add.xml")
         extra = [silence_outputs(path, folder) for path in self.scenario.additional]
         command = [
@@ -121,7 +121,7 @@ class SumoTwin:
             *("--time-to-teleport", "-1", "--ignore-route-errors"),
             *("--collision.action", "warn"),
             *("--no-step-log", "--no-warnings", "--duration-log.disable"),
-            *("--xml-validation", "never", "--error-log", str(errors)),
+            *("--xml-validation", "never"),
         ]
         if tripinfo is not None:
             command += ["--tripinfo-output", str(tripinfo), "--tripinfo-output.write-unfinished"]
@@ -129,8 +129,8 @@ class SumoTwin:
         try:
             libsumo.start(command)
         except (libsumo.TraCIException, libsumo.FatalTraCIError) as error:
-            why = errors.read_text(encoding="utf-8").strip() if errors.is_file() else str(error)
-            raise ConfigError(f"SUMO cannot start {self.scenario.net}: {why or error}") from error
+            why = _complaint(command) or str(error)
+            raise ConfigError(f"SUMO cannot start {self.scenario.net}: {why}") from error
 
     @property
     def now(self) -> CityTime:
@@ -198,6 +198,12 @@ class SumoTwin:
         self._folder.cleanup()
 
 
+def _complaint(command: Sequence[str]) -> str:
+    """What the program ``sumo`` says of the same command: the library's error does not tell."""
+    program = [str(sumo_binary("sumo")), *command[1:], "--end", "0"]
+    return subprocess.run(program, capture_output=True, text=True, check=False).stderr.strip()
+
+
 class _Trips:
     """Planned departures and arrivals of the vehicles that count."""
 
@@ -213,12 +219,13 @@ class _Trips:
         self.emergency_stops = 0
 
     def count(self, second: int) -> None:
+        """Note who arrived in the step up to ``second``; SUMO dates a step by its begin."""
         simulation = libsumo.simulation
         for name in simulation.getArrivedIDList():
             row = self._rows.get(name)
             if row is not None:
                 self.arrived.append(row)
-                self.arrival_s.append(float(second))
+                self.arrival_s.append(second - 1.0)
         self.collisions += simulation.getCollidingVehiclesNumber()
         self.emergency_stops += simulation.getEmergencyStoppingVehiclesNumber()
 
