@@ -88,7 +88,10 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     scenario = replace(scenario, end_s=scenario.begin_s + settings.twin.hour_s)
     signals = settings.signals
     network = read_network(
-        scenario.net, reach_m=signals.detectors_reach_m, min_green_s=signals.min_green_s
+        scenario.net,
+        additional=scenario.additional,
+        reach_m=signals.detectors_reach_m,
+        min_green_s=signals.min_green_s,
     )
     limits = Limits(max_red_s=signals.max_red_s)
     check_bank(network.bank, limits)

@@ -92,7 +92,10 @@ def controllers(loops: Mapping[str, Loop]) -> tuple[str, ...]:
 def run_trial(trial: Trial, loops: Mapping[str, Loop]) -> Result:
     """Run ``trial`` in this process, which must not have run a simulation that is still open."""
     began = time.process_time()
-    network = read_network(trial.case.scenario.net, min_green_s=trial.case.min_green_s)
+    case = trial.case
+    network = read_network(
+        case.scenario.net, additional=case.scenario.additional, min_green_s=case.min_green_s
+    )
     with TemporaryDirectory(prefix="cityloop-trial-") as name:
         tripinfo = Path(name) / "tripinfo.xml"
         scenario = _with_program(trial, network, Path(name))
