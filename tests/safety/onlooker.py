@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from cityloop.safety.envelope import Limits
 from cityloop.standards.signals import Junction
 
 Letters = npt.NDArray[np.str_]
@@ -130,12 +131,21 @@ def check_letters(junction: Junction, letters: Letters) -> None:
         assert link.crossing_m == 0 or not (letters[:, a] == "y").any(), f"{junction.id}: y on {a}"
 
 
-def check_maximum_red(junction: Junction, letters: Letters, max_red_s: float) -> None:
-    """No link waits longer between two greens."""
-    for a in range(len(junction.links)):
+def check_maximum_red(junction: Junction, letters: Letters, empty: Flags, limits: Limits) -> None:
+    """No link waits longer for green than maximum red, counted from the end of its last green, or
+    later while its detectors say that nobody is there, yet no longer than the red of an empty one.
+    """
+    seconds = np.arange(len(letters))
+    for a, link in enumerate(junction.links):
+        none_there = empty[:, a] & (link.crossing_m == 0)
+        last_empty = np.maximum.accumulate(np.where(none_there, seconds, -1))
         runs = Runs.of(~green(letters)[:, a])
-        longest = int((runs.end - runs.start).max(initial=0))
-        assert longest <= max_red_s, f"{junction.id}: link {a} red for {longest} s > {max_red_s}"
+        for start, end in zip(runs.start, runs.end, strict=True):
+            latest = start + int(limits.empty_red_s - limits.max_red_s)
+            counted = np.clip(last_empty[start:end], start, latest)
+            waited = int((seconds[start:end] + 1 - counted).max())
+            told = f"{junction.id}: link {a} waits {waited} s from {start}"
+            assert waited <= limits.max_red_s, told
 
 
 def check_calls(junction: Junction, letters: Letters, calls: Flags) -> int:

@@ -30,12 +30,13 @@ Give = Callable[[Rng, int, SignalBank], list[Orders]]
 
 @dataclass(frozen=True)
 class Record:
-    """What was seen of one drive: lamps (T, J, L), calls (T, J, L)."""
+    """What was seen of one drive: lamps, calls, links told empty; all of shape (T, J, L)."""
 
     bank: SignalBank
     limits: Limits
     letters: onlooker.Letters
     calls: onlooker.Flags
+    empty: onlooker.Flags
 
 
 def random_bank(rng: Rng) -> tuple[SignalBank, Limits]:
@@ -46,7 +47,7 @@ def random_bank(rng: Rng) -> tuple[SignalBank, Limits]:
     bank = SignalBank((first, *others))
     reachable_s = float(Timing(bank, Limits()).reachable_red_ms.max() / 1000)
     max_red_s = reachable_s if tight else max(120.0, reachable_s)
-    return bank, Limits(max_red_s=max_red_s, empty_red_s=max_red_s)
+    return bank, Limits(max_red_s=max_red_s, empty_red_s=max_red_s + int(rng.choice([0, 0, 80])))
 
 
 def drive(
@@ -64,11 +65,14 @@ def drive(
     count, _, links = bank.shape
     lamps = np.full((seconds, count, links), "r", dtype="U1")
     calls = np.zeros((seconds, count, links), dtype=bool)
+    empty = np.zeros((seconds, count, links), dtype=bool)
     temper = rng.random(5)
     for second in range(seconds):
         sensed = lying_sensing(rng, temper, bank) if lies else LocalSensing()
         if sensed.calls is not None and sensed.calls.shape == (count, links):
             calls[second] = sensed.calls > 0
+        if sensed.waiting is not None and sensed.waiting.shape == (count, links):
+            empty[second] = sensed.waiting == 0
         orders = give(rng, second, bank)
         report = cabinets.step(CityTime(second * 1000), orders, sensed)
         if second:
@@ -79,7 +83,7 @@ def drive(
         row = int(rng.integers(count))
         state = cabinets.letters(row)
         assert "".join(lamps[second, row, : len(state)]) == state, f"change of {row} not reported"
-    return Record(bank, limits, lamps, calls)
+    return Record(bank, limits, lamps, calls, empty)
 
 
 def lying_sensing(rng: Rng, temper: np.ndarray, bank: SignalBank) -> LocalSensing:
@@ -168,7 +172,7 @@ def check_fair(record: Record) -> int:
     judged = 0
     for row, junction in enumerate(record.bank.junctions):
         letters = record.letters[:, row, : len(junction.links)]
-        onlooker.check_maximum_red(junction, letters, record.limits.max_red_s)
+        onlooker.check_maximum_red(junction, letters, record.empty[:, row], record.limits)
         judged += onlooker.check_calls(junction, letters, record.calls[:, row])
     return judged
 
