@@ -104,7 +104,7 @@ export class JunctionPanel {
   private async operate(action: Operation): Promise<void> {
     const { words } = this.speech;
     const phase = this.phaseField();
-    const minutes = h("input", { type: "number", min: 1, max: 1440, step: 1, value: 15, required: true });
+    const minutes = h("input", { type: "number", min: 1, max: 240, step: 1, value: 15, required: true });
     const fields = [];
     if (action === "hold") fields.push(h("label", {}, words.holdPhase, phase));
     if (action !== "release") fields.push(h("label", {}, words.forMinutes, minutes));

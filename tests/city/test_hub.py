@@ -15,7 +15,9 @@ from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.loop import Mode, Priority
 from cityloop.kernel.ports import Batch, Commit, Position
+from cityloop.safety.envelope import Refusal
 
+SIGNAL = "urn:ngsi-ld:SignalController:"
 LOOP = "mobility/signal_timing"
 
 
@@ -128,7 +130,31 @@ def test_a_persons_hold_goes_before_every_loop(hub: Hub, site: Site) -> None:
     hub.turn(tick(site, 1), late=False)
     (order,) = hub.operate("J11", "hold", 2, minutes=5).orders
     assert (order.priority, order.actions.tolist()) == (Priority.MANUAL, [2])
-    assert order.expires_at - order.issued_at == 300_000
+    assert order.rows.tolist() == [site.network.bank.ids.names.index(f"{SIGNAL}J11")]
+
+
+def test_a_hold_is_ordered_again_until_its_time_is_over(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    hub.operate("J11", "hold", 2, minutes=1)
+    priorities = {}
+    for second in range(2, 70):
+        orders = hub.turn(tick(site, second), late=False).orders
+        priorities[second] = {order.priority for order in orders}
+    assert Priority.MANUAL in priorities[60]
+    assert Priority.MANUAL not in priorities[62]
+
+
+def test_what_a_cabinet_refuses_is_on_record_with_its_reason(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    batch = tick(site, 2)
+    signals = batch.frames[2]
+    refusal = signals["refusal"].copy()
+    refusal[4] = Refusal.MAXIMUM_RED
+    report = replace(signals, columns={**signals.columns, "refusal": Column(refusal)})
+    rows = hub.turn(replace(batch, frames=(*batch.frames[:2], report)), late=False).rows
+    (refused,) = [row for row in rows if row.refused]
+    assert (refused.loop, refused.verdict, refused.junction) == ("cabinet", "maximum_red", "J21")
+    assert hub.totals.refused == 1
 
 
 def test_two_acts_in_one_second_are_two(hub: Hub, site: Site) -> None:

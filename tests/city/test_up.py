@@ -13,7 +13,7 @@ LOOP = "mobility/signal_timing"
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[RunningCity]:
     data = tmp_path_factory.mktemp("up")
-    with running(data, unused_port, "--speed", "20") as city:
+    with running(data, unused_port, "--speed", "10") as city:
         city.wait_decisions(0)
         yield city
 
@@ -71,8 +71,19 @@ def test_an_operator_holds_a_junction_and_gives_it_back(city: RunningCity) -> No
     assert answer.status_code < 300, answer.text
     wait_in_charge(city, "J11", 2)
     assert decision(city, junction="J11", loop="operator")["action"] == "hold"
+    held_s = 60
+    since = steps(city)
+    until("a minute of the hold", lambda: steps(city) >= since + held_s or None)
+    assert in_charge(city, "J11") == 2
     city.post("/api/junctions/J11/operate", {"action": "release", "minutes": 1})
     wait_in_charge(city, "J11", 1)
+
+
+def steps(city: RunningCity) -> int:
+    """Seconds of city time since midnight."""
+    clock = city.get("/api/state")["city_time"].partition("T")[2]
+    hours, minutes, seconds = (int(float(part)) for part in clock.rstrip("Z").split(":"))
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def test_flash_is_shown_as_flash(city: RunningCity) -> None:

@@ -7,7 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
-from cityloop.city.rows import decision_rows, mode_frame, operator_frame, verdict_frame
+from cityloop.city.rows import (
+    OPERATOR,
+    decision_rows,
+    mode_frame,
+    operator_frame,
+    refused_frames,
+    verdict_frame,
+)
 from cityloop.city.surface import DecisionRow
 from cityloop.city.totals import MODE_CHANGE, Totals
 from cityloop.kernel.clock import CityTime, after
@@ -18,9 +25,12 @@ from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
 from cityloop.kernel.runner import Runner
 from cityloop.reaction.approvals import SENTENCES, Advice, ApprovalBook, Fate
+from cityloop.reaction.holds import HoldBook
+from cityloop.safety.envelope import RELEASE
 from cityloop.safety.modes import ModeBook, ModeChange
 
 OPERATORS = "operators"
+SIGNALS = "SignalController"
 ADVICE_S = 30.0
 _RECENT = 1000
 
@@ -57,6 +67,7 @@ class Hub:
         self.modes = modes
         self.totals = Totals()
         self.approvals = ApprovalBook()
+        self.holds = HoldBook(actuators.index, epoch)
         self.latest: dict[str, Frame] = {}
         self.recent: deque[DecisionRow] = deque(maxlen=_RECENT)
         self.now = CityTime(0)
@@ -76,6 +87,7 @@ class Hub:
         The returned batch holds what was accepted and what was decided: one commit covers both.
         """
         accepted = self._gate.admit(batch)
+        before = self.latest.get(SIGNALS)
         self._show(accepted.frames)
         if accepted.run != self.run:
             self.approvals.clear()
@@ -85,11 +97,12 @@ class Hub:
             return Effects([accepted])
         covered, passes = self._runner.turn(accepted, self.modes.of)
         effects = Effects()
-        verdicts = self._advise(passes)
-        if verdicts:
-            covered = replace(covered, frames=covered.frames + tuple(verdicts))
+        further = (*self._advise(passes), *refused_frames(before, self.latest.get(SIGNALS)))
+        if further:
+            covered = replace(covered, frames=covered.frames + further)
         effects.batches.append(covered)
-        effects.orders = [p.orders for p in passes if p.orders is not None]
+        orders = [*(p.orders for p in passes), self.holds.orders(self.now)]
+        effects.orders = [given for given in orders if given is not None]
         effects.failures = [f"{p.loop}: {p.failure}" for p in passes if p.failure]
         effects.rows = self._tell(covered.frames)
         self.totals.count(covered)
@@ -160,9 +173,7 @@ class Hub:
         effects = self._recorded(self._verdict(advice, fate))
         if confirm:
             effects.orders.append(
-                self._order(
-                    Priority.OPTIMISATION, self._hand_time(), advice.row, advice.action, ADVICE_S
-                )
+                self._order(Priority.OPTIMISATION, self._hand_time(), advice.row, advice.action)
             )
         return effects
 
@@ -177,22 +188,28 @@ class Hub:
         if not 0 < minutes <= 240:
             raise RefusedError(f"{minutes:g} minutes: a hold lasts more than 0 and at most 240.")
         if operation == "hold" and action < 0:
-            action = int(self.latest["SignalController"]["phase"][row])
+            action = int(self.latest[SIGNALS]["phase"][row])
         at = self._hand_time()
-        effects = self._recorded(operator_frame(name, operation, action, self.run, at))
-        effects.orders.append(self._order(Priority.MANUAL, at, row, action, minutes * 60))
+        until = after(at, minutes * 60)
+        effects = self._recorded(operator_frame(name, operation, action, self.run, at, until))
+        self._hold(name, action, at, until)
+        effects.orders.append(self._order(Priority.MANUAL, at, row, action))
         return effects
+
+    def _hold(self, name: str, action: int, at: CityTime, until: CityTime) -> None:
+        if action == RELEASE:
+            self.holds.release(name, at)
+        else:
+            self.holds.take(name, action, at, until)
 
     def _hand_time(self) -> CityTime:
         """Now, a millisecond later each time: two acts in one second (or while paused) differ."""
         self._by_hand = max(self.now, CityTime(self._by_hand + 1))
         return self._by_hand
 
-    def _order(
-        self, priority: Priority, at: CityTime, row: int, action: int, valid_s: float
-    ) -> Orders:
+    def _order(self, priority: Priority, at: CityTime, row: int, action: int) -> Orders:
         rows, actions = np.array([row], dtype=np.int64), np.array([action], dtype=np.int64)
-        return Orders(at, after(at, valid_s), self._epoch, priority, rows, actions)
+        return Orders(at, after(at, ADVICE_S), self._epoch, priority, rows, actions)
 
     def _recorded(self, frame: Frame) -> Effects:
         self._sequence += 1
@@ -215,6 +232,13 @@ class Hub:
                 self._switch(part)
             elif part.type == DECISION:
                 self._put_up(part)
+                self._take_up(part)
+
+    def _take_up(self, decided: Frame) -> None:
+        for i in np.flatnonzero(decided["loop"] == OPERATOR).tolist():
+            name, action = str(decided["actuator"][i]), int(decided["action"][i])
+            until = CityTime(int(decided["expiresAt"][i]))
+            self._hold(name, action, decided.observed_at, until)
 
     def _switch(self, part: Frame) -> None:
         for loop, group, mode in zip(part["loop"], part["group"], part["mode"], strict=True):
@@ -230,6 +254,7 @@ class Hub:
                 "sequence": np.array(self._sequence),
                 "now": np.array(self.now),
                 "advice": np.array(self.approvals.save()),
+                "holds": np.array(self.holds.save(self.now)),
             },
         }
         return {f"{part}:{n}": a for part, state in parts.items() for n, a in state.items()}
@@ -248,3 +273,4 @@ class Hub:
         self._sequence = int(state["hub:sequence"])
         self.now = CityTime(int(state["hub:now"]))
         self.approvals.load(str(state["hub:advice"]))
+        self.holds.load(str(state["hub:holds"]))

@@ -39,6 +39,7 @@ class HubLine:
         self._answered = 0
         self._orders: tuple[Orders, ...] = ()
         self._retry_at = 0.0
+        self._away = False
 
     def exchange(self, sequence: int, frames: Sequence[Frame]) -> tuple[Orders, ...]:
         """Send tick ``sequence``; the orders for the tick before it, none when the hub is away."""
@@ -99,10 +100,15 @@ class HubLine:
             line.send(names)
         first = self._kept[0].sequence if self._kept else self._sent + 1
         self._sent = self._answered = first - 1
+        if self._away:
+            _log.info("the hub is back", kept_back=len(self._kept) - 1)
+        self._away = False
         return line
 
     def _lose(self, why: str) -> None:
-        _log.warning("hub away: cabinets turn to their local plans", run=self._hello.run, why=why)
+        if not self._away:
+            _log.warning("the hub is away: cabinets turn to their local plans", why=why)
+        self._away = True
         if self._line is not None:
             self._line.close()
         self._line, self._orders = None, ()

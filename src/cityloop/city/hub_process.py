@@ -104,7 +104,7 @@ class HubProcess:
         self._supervisor = supervisor
         self._tenant = open_tenant(spec.site.root, spec.site.settings.city.tenant, wall_time)
         self._hub = build_hub(spec.site, self._tenant, epoch=spec.epoch)
-        recover(self._hub, self._tenant)
+        self._whole = recover(self._hub, self._tenant, supervisor.ready)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
         self._listener = listen(spec.address)
@@ -120,7 +120,7 @@ class HubProcess:
     def serve(self) -> None:
         """Until the supervisor says stop or is gone; then everything queued is committed."""
         self._supervisor.send(Ready())
-        while self._once():
+        while self._whole and self._once():
             now = time.monotonic()
             if now >= self._show_at:
                 self._show_at = now + _SHOW_EVERY_S
@@ -312,9 +312,8 @@ class HubProcess:
     def _close(self) -> None:
         self._listener.close()
         self._writer.close()
-        last = self._tenant.log.last()
-        if self._hub.run:
-            self._keeper.keep(last, self._hub.save())
+        if self._whole and self._hub.run:
+            self._keeper.keep(self._tenant.log.last(), self._hub.save())
         self._keeper.close()
         self._tenant.close()
 

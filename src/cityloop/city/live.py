@@ -5,7 +5,8 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -245,8 +246,9 @@ class LiveCity:
     def _hear(self, message: Message) -> None:
         if isinstance(message, Answer):
             asked = self._asked.get(message.number)
-            if asked is not None:
-                asked.set_result(message.refused)
+            with suppress(InvalidStateError):  # nobody waits for it any more
+                if asked is not None:
+                    asked.set_result(message.refused)
         elif isinstance(message, Told) and message.topic == "state":
             self._shown = msgspec.json.decode(message.body, type=Shown)
             self._tell()

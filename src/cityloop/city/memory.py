@@ -1,6 +1,7 @@
 """The hub's memory across restarts: checkpoints, and the replay from the newest one."""
 
 import threading
+from collections.abc import Callable
 
 from cityloop.city.hub import Hub
 from cityloop.interconnection.tenant import Tenant
@@ -8,19 +9,31 @@ from cityloop.kernel.frame import Array
 from cityloop.kernel.ports import Position
 
 CHECKPOINT = "hub"
+_KEEP_EVERY = 2000
 
 
-def recover(hub: Hub, tenant: Tenant) -> Position:
-    """Bring a new hub to the end of the log: checkpoint, then replay; the position reached."""
+def recover(hub: Hub, tenant: Tenant, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Bring a new hub to the end of the log: checkpoint, then replay; False when stopped before.
+
+    What a long replay has reached is kept, so that the next start need not do it again.
+    """
     position = Position(0)
     checkpoint = tenant.context.checkpoint(CHECKPOINT)
     if checkpoint is not None:
         position, state = checkpoint
         hub.load(state)
+    kept = position
     for commit in tenant.log.read(position):
         hub.replay(commit)
         position = commit.position
-    return position
+        if position - kept >= _KEEP_EVERY:
+            tenant.context.save_checkpoint(CHECKPOINT, position, hub.save())
+            kept = position
+            if stop():
+                return False
+    if position > kept:
+        tenant.context.save_checkpoint(CHECKPOINT, position, hub.save())
+    return True
 
 
 class Keeper:

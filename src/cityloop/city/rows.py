@@ -2,6 +2,8 @@
 
 from collections.abc import Set
 
+import numpy as np
+
 from cityloop.city.surface import DecisionRow, ModeName
 from cityloop.city.totals import MODE_CHANGE, mode_name
 from cityloop.kernel.clock import CityTime, iso
@@ -9,10 +11,11 @@ from cityloop.kernel.cycle import DECISION, decision_id
 from cityloop.kernel.frame import EntityIds, Frame, frame
 from cityloop.kernel.loop import Mode
 from cityloop.reaction.approvals import Advice, Fate
-from cityloop.safety.envelope import Refusal
+from cityloop.safety.envelope import SENTENCES, Refusal
 from cityloop.safety.modes import ModeChange
 
-OPERATOR = "operator"
+OPERATOR, CABINET = "operator", "cabinet"
+"""Who decided, where no loop did."""
 _ACTIONS = {-1: "release", -2: "flash", -3: "lock_out"}
 
 
@@ -60,15 +63,52 @@ def _mode(mode: int) -> ModeName:
 def verdict_frame(advice: Advice, fate: Fate, sentence: str, run: str, at: CityTime) -> Frame:
     """The record of what became of advice: the same decision id again, with its fate."""
     return _decision(
-        advice.id, advice.loop, advice.actuator, advice.action, fate, Mode.ADVISE, sentence, run, at
+        advice.id,
+        advice.loop,
+        advice.actuator,
+        advice.action,
+        fate,
+        Mode.ADVISE,
+        sentence,
+        run,
+        at,
+        advice.expires_at,
     )
 
 
-def operator_frame(actuator: str, operation: str, action: int, run: str, at: CityTime) -> Frame:
+def operator_frame(
+    actuator: str, operation: str, action: int, run: str, at: CityTime, until: CityTime
+) -> Frame:
     """The record of a person's hand on a junction."""
     name = decision_id(OPERATOR, run, at, actuator)
     reason = f"An operator ordered {operation.replace('_', '-')}."
-    return _decision(name, OPERATOR, actuator, action, 0, Mode.ACT, reason, run, at)
+    return _decision(name, OPERATOR, actuator, action, 0, Mode.ACT, reason, run, at, until)
+
+
+def refused_frames(before: Frame | None, after: Frame | None) -> tuple[Frame, ...]:
+    """The record of orders that cabinets have newly refused, from two reports in a row."""
+    if before is None or after is None or before.run != after.run:
+        return ()
+    refusal = after["refusal"]
+    fresh = np.flatnonzero((refusal != 0) & (refusal != before["refusal"]))
+    return tuple(_refusal(after, row) for row in fresh.tolist())
+
+
+def _refusal(report: Frame, row: int) -> Frame:
+    actuator, run, at = report.ids.names[row], report.run, report.observed_at
+    code, phase = int(report["refusal"][row]), int(report["phase"][row])
+    return _decision(
+        decision_id(CABINET, run, at, actuator),
+        CABINET,
+        actuator,
+        phase,
+        code,
+        Mode.ACT,
+        f"The cabinet stayed with phase {phase}: {SENTENCES[code]}.",
+        run,
+        at,
+        at,
+    )
 
 
 def _decision(
@@ -81,6 +121,7 @@ def _decision(
     reason: str,
     run: str,
     at: CityTime,
+    expires_at: CityTime,
 ) -> Frame:
     return frame(
         DECISION,
@@ -93,6 +134,7 @@ def _decision(
         verdict=[int(verdict)],
         mode=[int(mode)],
         reason=[reason],
+        expiresAt=[int(expires_at)],
         inputs=[""],
         version=[""],
     )

@@ -111,7 +111,6 @@ class Supervisor:
             try:
                 for name in (HUB, WORKER, WEB):
                     self._start(name)
-                self._begin_run()
                 while not self._stopping:
                     self._once(wake_r)
             finally:
@@ -220,12 +219,16 @@ class Supervisor:
                     self._done(name)
             case Ready():
                 child.ready = True
-                if name == WEB and not self._announced:
+                if not self._announced and self._all_ready():
                     self._announced = True
+                    self._begin_run()
                     self._options.on_ready()
             case Drive():
                 self._conductor.drive(message.speed, message.paused, message.step, now)
                 self._roll_at = 0.0
+
+    def _all_ready(self) -> bool:
+        return all(self._children[s].ready for s in (HUB, WEB) if s in self._children)
 
     def _done(self, name: str) -> None:
         self._finished.add(name)
@@ -254,7 +257,7 @@ class Supervisor:
         due = [name for name, restart in self._restarts.items() if now >= restart.at]
         for name in due:
             del self._restarts[name]
-        if {TWIN, BASELINE} & set(due):
+        if {TWIN, BASELINE} & set(due) and self._announced:
             self._begin_run()
         for name in due:
             if name not in (TWIN, BASELINE):

@@ -18,7 +18,7 @@ _CENTRE, _LOCAL = 1, 0
 
 @dataclass(slots=True)
 class Totals:
-    """Counts since the log began. ``refused``: by the guard at the centre and by the cabinets."""
+    """Counts since the log began. ``refused``: decisions that guard or cabinet refused."""
 
     observations: int = 0
     decisions: int = 0
@@ -26,7 +26,6 @@ class Totals:
     fallbacks: int = 0
     _run: str = ""
     _in_charge: Array | None = None
-    _refusal: Array | None = None
 
     def count(self, batch: Batch) -> None:
         """Fold one committed batch."""
@@ -44,20 +43,17 @@ class Totals:
         self.refused += int(((verdicts > 0) & (verdicts < min(Fate))).sum())
 
     def _reported(self, part: Frame) -> None:
-        in_charge, refusal = part["inCharge"], part["refusal"]
-        same = self._run == part.run and self._in_charge is not None
-        if same and self._in_charge is not None and self._refusal is not None:
-            left = (self._in_charge == _CENTRE) & (in_charge == _LOCAL)
-            self.fallbacks += int(left.sum())
-            self.refused += int(((refusal != 0) & (refusal != self._refusal)).sum())
-        self._run, self._in_charge, self._refusal = part.run, in_charge, refusal
+        in_charge = part["inCharge"]
+        if self._run == part.run and self._in_charge is not None:
+            self.fallbacks += int(((self._in_charge == _CENTRE) & (in_charge == _LOCAL)).sum())
+        self._run, self._in_charge = part.run, in_charge
 
     def save(self) -> dict[str, Array]:
         """The totals as one named array, and what the next comparison needs."""
         counts = np.array([self.observations, self.decisions, self.refused, self.fallbacks])
         state: dict[str, Array] = {"counts": counts, "run": np.array(self._run)}
-        if self._in_charge is not None and self._refusal is not None:
-            state |= {"in_charge": self._in_charge, "refusal": self._refusal}
+        if self._in_charge is not None:
+            state["in_charge"] = self._in_charge
         return state
 
     def load(self, state: Mapping[str, Array]) -> None:
@@ -65,7 +61,7 @@ class Totals:
         counts = (int(n) for n in state["counts"])
         self.observations, self.decisions, self.refused, self.fallbacks = counts
         self._run = str(state["run"])
-        self._in_charge, self._refusal = state.get("in_charge"), state.get("refusal")
+        self._in_charge = state.get("in_charge")
 
 
 def mode_name(mode: int) -> str:

@@ -156,6 +156,7 @@ class Cycle:
             verdict=minds[1, fresh],
             mode=minds[2, fresh],
             reason=sentences,
+            expiresAt=[after(view.at, proposals.valid_s)] * count,
             inputs=[digest(view)] * count,
             version=[f"{self.loop.version}; {_MADE_WITH}"] * count,
         )

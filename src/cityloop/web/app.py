@@ -44,15 +44,15 @@ class Advice(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Operate(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /api/junctions/{id}/operate``; ``minutes`` of city time, at most a day."""
+    """Body of ``POST /api/junctions/{id}/operate``; ``minutes`` of city time, at most 240."""
 
     action: Operation
     phase: int | None = None
     minutes: float = 15.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.minutes <= 1440:
-            raise ValueError("minutes must be above 0 and at most 1440")
+        if not 0 < self.minutes <= 240:
+            raise ValueError("minutes must be above 0 and at most 240")
 
 
 class Drive(msgspec.Struct, forbid_unknown_fields=True):
