@@ -4,6 +4,7 @@ What libsumo costs is the call, about 0.4 µs each, so nothing is asked where th
 that there is nothing to hear: speed and queue of an empty piece, the loop of an empty lane.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -175,8 +176,10 @@ class Nearby:
     def box_blocked(self, rows: Ints) -> Bools:
         """(J,): vehicles stand or crawl inside; asked of ``rows`` only, False elsewhere."""
         out = np.zeros(self._shape[0], dtype=np.bool_)
+        occupied = libsumo.edge.getLastStepVehicleNumber
         for row in rows.tolist():
-            out[row] = any(map(_crawls, self._boxes[row]))
+            lanes = (lanes for edge, lanes in self._boxes[row].items() if occupied(edge))
+            out[row] = any(_crawls(lane) for part in lanes for lane in part)
         return out
 
 
@@ -190,9 +193,12 @@ def _crawls(lane: str) -> bool:
     )
 
 
-def _inside(junction: Junction) -> tuple[str, ...]:
-    """The lanes inside a junction, second halves of waiting turns included."""
+def _inside(junction: Junction) -> dict[str, list[str]]:
+    """The lanes inside a junction by edge, second halves of waiting turns included."""
     lanes = dict.fromkeys(link.via for link in junction.links if link.via)
     for first in tuple(lanes):
         lanes |= dict.fromkeys(link[4] for link in libsumo.lane.getLinks(first) if link[4])
-    return tuple(lanes)
+    edges: dict[str, list[str]] = defaultdict(list)
+    for lane in lanes:
+        edges[libsumo.lane.getEdgeID(lane)].append(lane)
+    return edges

@@ -236,15 +236,18 @@ class _Cabinets:
     def __init__(self, bank: CabinetBank, sensors: Sensors, start: CityTime) -> None:
         self._bank = bank
         self._nearby = Nearby(sensors.network, sensors)
-        self._names = [junction.id for junction in sensors.network.bank.junctions]
+        junctions = sensors.network.bank.junctions
+        self._names = [junction.id for junction in junctions]
+        self._abrupt = sensors.network.bank.all_red_s == 0
         self._report: CabinetReport = bank.step(start, (), LocalSensing())
         self._show(np.arange(len(self._names)))
 
     def step(self, now: CityTime, orders: Sequence[Orders]) -> None:
+        # Only they may be about to start a green; the others need not look inside.
         stage = self._report.stage
-        clearing = ((stage == Stage.YELLOW) | (stage == Stage.ALL_RED)).nonzero()[0]
+        ending = ((stage == Stage.ALL_RED) | (self._abrupt & (stage == Stage.YELLOW))).nonzero()[0]
         sensed = LocalSensing(
-            box_blocked=self._nearby.box_blocked(clearing),
+            box_blocked=self._nearby.box_blocked(ending),
             waiting=self._nearby.waiting(),
             discharged=self._nearby.discharged(),
             blocked_ahead=self._nearby.blocked_ahead(),
