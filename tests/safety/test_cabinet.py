@@ -1,13 +1,24 @@
 """What a cabinet does, rule by rule."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.safety.crossroads import CLEARANCE, EAST_WEST, NORTH_SOUTH, WALK, Street, crossroads
+from tests.safety.crossroads import (
+    CLEARANCE,
+    EAST_WEST,
+    NORTH_SOUTH,
+    WALK,
+    Street,
+    crossroads,
+    link,
+)
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.loop import Priority
 from cityloop.safety.cabinet import LocalSensing
 from cityloop.safety.envelope import FLASH, LOCK_OUT, RELEASE, Limits, Refusal, Stage
+from cityloop.standards.signals import Phase
 
 MANUAL = Priority.MANUAL
 NS = "GrrG"
@@ -161,6 +172,20 @@ def test_vehicles_in_the_box_prolong_all_red_by_at_most_the_hold() -> None:
 def test_a_green_that_discharges_nobody_is_given_up() -> None:
     shown = Street(limits=Limits(stall_s=8)).run(10, NORTH_SOUTH, STUCK)
     assert shown == [NS] * 7 + ["yrry"] * 3
+
+
+def test_where_all_are_green_and_nobody_moves_the_watchdog_asks_the_plan() -> None:
+    polite = replace(link(1), yields_to=frozenset({1}))
+    merge = replace(
+        crossroads(),
+        links=(polite, link(0)),
+        phases=(Phase("gG", 20), Phase("Gr", 20)),
+        min_green_s=(6.0, 6.0),
+        yellow_s=(3.0, 3.0),
+    )
+    stuck = LocalSensing(waiting=np.ones((1, 2)), discharged=np.zeros((1, 2)))
+    shown = Street(merge, limits=Limits(stall_s=8)).run(14, 0, stuck)
+    assert shown == ["gG"] * 7 + ["gy"] * 3 + ["gr"] * 2 + ["Gr"] * 2
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ def hostile(priorities: tuple[Priority, ...]) -> Give:
         actions = np.where(
             odd, rng.integers(-6, phases + 4, len(rows)), rng.integers(0, phases, len(rows))
         )
+        mangled = rng.integers(60)
+        actions = actions[1:] if mangled == 0 else actions * 1.5 if mangled == 1 else actions
         issued = second * 1000 + int(rng.choice([0, 0, -1000, -1000, -9000, 1000, 10**9, -(10**9)]))
         return Orders(
             CityTime(issued),

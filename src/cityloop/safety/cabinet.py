@@ -7,8 +7,7 @@ minimum greens are kept, a called crossing is not passed over, and maximum red s
 time; an operator's hold is exempt from the last two only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,69 +24,19 @@ from cityloop.safety.envelope import (
     due,
     refusals,
 )
-from cityloop.safety.holders import LOCAL, OPERATOR, Holders
+from cityloop.safety.field import CabinetReport, LocalSensing, told
+from cityloop.safety.holders import LOCAL, OPERATOR, Holders, addressed
 from cityloop.safety.lamps import Lamps
-from cityloop.safety.timing import FAR, Floats, Ints, Timing
+from cityloop.safety.timing import FAR, Ints, Timing
 from cityloop.standards.signals import SignalBank
+
+__all__ = ["CabinetBank", "CabinetReport", "LocalSensing"]
 
 SECOND = 1000
 
 # Plain numbers: a member of an enum is slow to reach, and these are asked for every second.
 _GREEN, _YELLOW, _ALL_RED, _FLASHING = (int(stage) for stage in Stage)
 _MANUAL = int(Priority.MANUAL)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LocalSensing:
-    """What a cabinet's own detectors tell now; a part that is absent or absurd is no help, no more.
-
-    ``box_blocked``: (J,), vehicles stand inside the junction. ``waiting``: (J, L), vehicles at the
-    line. ``discharged``: (J, L), vehicles that passed in the last second. ``blocked_ahead``:
-    (J, L), no room downstream. ``calls``: (J, L), a pedestrian asks. A positive number means yes; a
-    number that is none (NaN) is read as whatever makes the cabinet do nothing.
-    """
-
-    box_blocked: Array | None = None
-    waiting: Array | None = None
-    discharged: Array | None = None
-    blocked_ahead: Array | None = None
-    calls: Array | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CabinetReport:
-    """What the cabinets report of one second; rows as in ``SignalBank.ids``, arrays of shape (J,).
-
-    ``phase``: what is green, or in clearance what is coming; -2 flash. ``since``: ms of city time
-    the stage began. ``in_charge``: 0 local plan, 1 centre, 2 operator. ``refusal``: code of the
-    order refused last, 0 once one is carried out again. ``last_order_at``: ``issued_at`` of the
-    last order carried out, 0 none. ``changed``: rows, shape (c,), whose letters may differ from the
-    second before. ``letters(row)``: the junction's SUMO state string, until the next step.
-    ``taken``, ``refused``: how many orders of this second, counted by row.
-    """
-
-    at: CityTime
-    phase: Ints
-    stage: Ints
-    since: Ints
-    in_charge: Ints
-    refusal: Ints
-    last_order_at: Ints
-    changed: Ints
-    letters: Callable[[int], str]
-    taken: int
-    refused: int
-
-    def columns(self, at: CityTime) -> Mapping[str, Array]:
-        """The columns of a SignalController frame observed at ``at``."""
-        return {
-            "phase": self.phase.astype(np.int8),
-            "stage": self.stage.astype(np.int8),
-            "stageAge": ((at - self.since) / 1000.0).astype(np.float32),
-            "inCharge": self.in_charge.astype(np.int8),
-            "refusal": self.refusal.astype(np.int8),
-            "lastOrderAt": self.last_order_at,
-        }
 
 
 class CabinetBank:
@@ -123,7 +72,8 @@ class CabinetBank:
         yellows = np.where(bank.has_link & ~bank.pedestrian, self._timing.yellow_ms, -1)
         least = np.where(yellows < 0, FAR, yellows).min(axis=1, initial=FAR)
         self._several_yellows = yellows.max(axis=1, initial=0) > least
-        # Moments in ms of city time; FAR where the stage knows no such moment.
+        self._yellows_differ = bool(self._several_yellows.any())
+        # Moments in ms of city time; FAR or later where there is no such moment.
         self._since, self._moved_at = self._moments(start), self._moments(start)
         self._clear_from, self._clear_until = self._moments(start), self._moments(FAR)
         self._may_end, self._plan_end = self._moments(FAR), self._moments(FAR)
@@ -231,7 +181,7 @@ class CabinetBank:
 
     def _advance(self, box_blocked: Array | None) -> None:
         """Move on the clearances whose time has come; letters may change within yellow, too."""
-        if self._several_yellows.any():
+        if self._yellows_differ:
             self._changed |= self._several_yellows & (self._stage == _YELLOW)
         if self._now < self._next_clear:
             return
@@ -240,7 +190,7 @@ class CabinetBank:
         clearance = self._timing.clearance_ms[rows, self._phase[rows], self._target[rows]]
         end = self._clear_from[rows] + clearance
         over = end <= self._now
-        blocked = _told(box_blocked, self._stage.shape)
+        blocked = told(box_blocked, self._stage.shape)
         if blocked is not None and (held := over & (blocked[rows] > 0)).any():
             held &= self._now < end + self._hold
             held[held] = self._may_hold(rows[held])
@@ -301,12 +251,12 @@ class CabinetBank:
     def _listen(self, sensed: LocalSensing) -> None:
         """Note who called and where a green last served anyone or had nobody to serve."""
         shape = self._lit.shape
-        calls = _told(sensed.calls, shape) if self._has_crossings else None
+        calls = told(sensed.calls, shape) if self._has_crossings else None
         if calls is not None:
             fresh = (calls > 0) & self.bank.pedestrian & ~self._lit & ~self._calls.called
             self._calls.called[fresh] = True
             self._calls.started[fresh] = False
-        waiting, discharged = _told(sensed.waiting, shape), _told(sensed.discharged, shape)
+        waiting, discharged = told(sensed.waiting, shape), told(sensed.discharged, shape)
         if waiting is not None and self._patience:
             # What is no number is no zero: a detector that fails lets maximum red run.
             empty = (waiting == 0) & self._vehicles & ~self._lit
@@ -316,7 +266,7 @@ class CabinetBank:
             self._moved_at[:] = self._now
             return
         stuck = (waiting > 0) & self._lit
-        ahead = _told(sensed.blocked_ahead, shape)
+        ahead = told(sensed.blocked_ahead, shape)
         if ahead is not None:
             stuck &= ahead == 0
         moves = ((discharged != 0) & self._lit).any(axis=1)
@@ -345,8 +295,10 @@ class CabinetBank:
 
     def _hear(self, order: Orders, wanted: Ints) -> bool:
         """Book ``order``; whether it changed ``wanted``, shape (J,), the phases to change to."""
-        order = self._addressed(order)
+        named = len(order.rows)
+        order = addressed(order, len(self._stage))
         rows, actions = order.rows, order.actions
+        self._refused += named - len(rows)
         if not rows.size:
             return False
         codes = self._holders.admission(order, self._timing.phase_count[rows], self._now)
@@ -365,25 +317,6 @@ class CabinetBank:
         passed = codes == 0
         wanted[rows[passed]] = np.where(moves, asked, -1)[passed]
         return bool(pick.size)
-
-    def _addressed(self, order: Orders) -> Orders:
-        """``order`` without rows that do not exist or that it names a second time."""
-        rows, count = order.rows, len(self._stage)
-        rising = rows.size > 0 and rows[0] >= 0 and rows[-1] < count
-        if rising and bool((rows[1:] > rows[:-1]).all()):
-            return order
-        keep = np.zeros(len(rows), dtype=np.bool_)
-        keep[np.unique(rows, return_index=True)[1]] = True
-        keep &= (rows >= 0) & (rows < count)
-        self._refused += len(rows) - int(np.count_nonzero(keep))
-        return Orders(
-            order.issued_at,
-            order.expires_at,
-            order.epoch,
-            order.priority,
-            rows[keep],
-            order.actions[keep],
-        )
 
     def _judge(self, rows: Ints, wanted: Ints, priority: Priority) -> Ints:
         """Refusal codes, shape (k,), of changes to ``wanted`` now."""
@@ -437,7 +370,7 @@ class CabinetBank:
             return
         rows = np.flatnonzero(moves)
         target = wanted[rows]
-        unhurried = planned | (stalled & (self._must_end == FAR))
+        unhurried = planned | (stalled & (self._due == self._phase))
         ask_plan = (target < 0) & (unhurried & ~due_now)[rows]
         target[ask_plan] = self._next_in_plan(rows[ask_plan])
         target = np.where((target < 0) & flashed[rows], self._first[rows], target)
@@ -457,10 +390,3 @@ class CabinetBank:
         closed[timing.fixed_order[rows], 0] = False
         next_ = np.take_along_axis(ahead, closed.argmin(axis=1)[:, None], axis=1)[:, 0]
         return np.where(self._in_time(rows, phase, next_), next_, self._due[rows])
-
-
-def _told(values: Array | None, shape: tuple[int, ...]) -> Floats | None:
-    """``values`` if they are numbers of the shape that was asked for."""
-    if values is None or values.shape != shape or values.dtype.kind not in "buif":
-        return None
-    return values.astype(np.float64, copy=False)

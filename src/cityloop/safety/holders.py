@@ -1,5 +1,7 @@
 """Who holds each junction at its cabinet, and whether an order is heard at all."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cityloop.kernel.clock import CityTime, seconds
@@ -14,6 +16,23 @@ LOCAL, CENTRE, OPERATOR = 0, 1, 2
 NEVER = -(2**62)
 _MANUAL = int(Priority.MANUAL)
 _CLASSES = len(Priority) + 1
+
+
+def addressed(order: Orders, count: int) -> Orders:
+    """``order`` without rows outside ``count`` and without those it names a second time.
+
+    Columns that do not match, or are no integers, address nobody.
+    """
+    rows, actions = order.rows, order.actions
+    kinds = {rows.dtype.kind, actions.dtype.kind}
+    if rows.shape != actions.shape or rows.ndim != 1 or not kinds <= {"i", "u"}:
+        nobody = np.zeros(0, dtype=np.int64)
+        return replace(order, rows=nobody, actions=nobody)
+    if rows.size and rows[0] >= 0 and rows[-1] < count and bool((rows[1:] > rows[:-1]).all()):
+        return order
+    first = np.unique(rows, return_index=True)[1]
+    first = first[(rows[first] >= 0) & (rows[first] < count)]
+    return replace(order, rows=rows[first], actions=actions[first])
 
 
 class Holders:
