@@ -8,9 +8,10 @@ What a shipped plan says is kept, with these rules where it is unsafe or silent:
 * Two links that cross, both green though neither yields (SUMO's matrix leaves it open), are not
   shown green together: the later one moves to a phase of its own, unless another serves it. Links
   of one and the same road are no such pair: their drivers sort themselves by lane.
-* A letter s becomes red with ``turns_on_red``; off-blinking O and o become G and g. Such a link
-  gives way to all it crosses and nobody to it, whatever the matrix says (that of a network of equal
-  priorities is right before left; Vienna Convention on Road Traffic, art. 16 and 23).
+* A letter s becomes red with ``turns_on_red``. Such a link gives way to all it crosses and nobody
+  to it, whatever the matrix says (that of a network of equal priorities is right before left;
+  Vienna Convention on Road Traffic, art. 16 and 23).
+* Off-blinking O and o become G and g.
 * A link that no phase serves and that may not turn on red gets a phase with its like.
 * Yellow is 3, 4 or 5 s at up to 50, 60 or more km/h; where the shipped time between two greens is
   longer than that, the rest is all-red. All-red phases beyond ``LONGEST_ALL_RED_S`` are taken for a
@@ -151,7 +152,9 @@ def _links(
     links: list[Link] = []
     for row, group in enumerate(connections):
         if not group:
-            links.append(Link("", "", "", "", 0.0, frozenset(), frozenset()))
+            # A letter that steers nothing: free to turn on red, so no phase has to serve it.
+            nobody: frozenset[int] = frozenset()
+            links.append(Link("", "", "", "", 0.0, nobody, nobody, turns_on_red=True))
             continue
         foes, yields = _conflicts(net, group, places, placed)
         first = group[0]

@@ -207,6 +207,8 @@ def _connection(element: Element, found: _Gathered) -> None:
 
 
 def _shipped(element: Element, found: _Gathered) -> None:
+    if element.get("type", "").startswith("rail"):
+        return  # trains set these themselves
     program = _program(element)
     found.programs.setdefault(program.id, program)
 

@@ -86,24 +86,27 @@ class SumoTwin:
             raise BusyError("a SUMO simulation runs in this process; start the twin in its own")
         self.scenario, self.network, self.run = scenario, network, run
         self._start, self._second = start, 0
-        self._folder = TemporaryDirectory(prefix="cityloop-twin-")
         demand = read_demand(scenario)
         self._trips = _Trips(demand, scenario)
+        self._folder = TemporaryDirectory(prefix="cityloop-twin-")
         try:
             self._launch(seed, tripinfo)
+            self._connect(demand, cabinets)
         except BaseException:
-            self._folder.cleanup()
+            self.close()
             raise
+
+    def _connect(self, demand: Demand, cabinets: CabinetBank | None) -> None:
         edges = EntityIds([entity_id("EntryQueue", edge) for edge in demand.entry_edges])
         rows = {edge: row for row, edge in enumerate(demand.entry_edges)}
         entries = {
             name: rows[route[0]] for name, route in zip(demand.ids, demand.routes, strict=True)
         }
-        self._sensors = Sensors(network, entries, edges)
+        self._sensors = Sensors(self.network, entries, edges)
         self._signals: _Cabinets | _Programs = (
-            _Programs(network, start)
+            _Programs(self.network, self._start)
             if cabinets is None
-            else _Cabinets(cabinets, self._sensors, start)
+            else _Cabinets(cabinets, self._sensors, self._start)
         )
         self._sensors.read()
 
