@@ -17,7 +17,11 @@ HANGZHOU = Path(__file__).parents[2] / "examples" / "hangzhou"
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
     """A copy that a test may spoil."""
-    return Path(shutil.copytree(HANGZHOU, tmp_path / "tables"))
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for table in HANGZHOU.glob("*.csv"):
+        shutil.copy(table, folder)
+    return folder
 
 
 def test_hangzhou_has_sixteen_signals_and_2983_departures(
@@ -99,4 +103,4 @@ def test_a_missing_table_is_named(tables: Path, tmp_path: Path) -> None:
 
 
 def test_the_example_stays_small() -> None:
-    assert sum(path.stat().st_size for path in HANGZHOU.iterdir()) < 400_000
+    assert sum(path.stat().st_size for path in HANGZHOU.glob("*.*")) < 400_000
