@@ -15,7 +15,15 @@ from tests.analysis.crossing import (
 
 from cityloop.analysis.approaches import approaches
 from cityloop.analysis.arrivals import GRID_S
-from cityloop.analysis.platoons import HEADWAY_S, departures, green_now, intergreens, service_rates
+from cityloop.analysis.platoons import (
+    FOLLOW_UP_S,
+    HEADWAY_S,
+    departures,
+    gap_capacity,
+    green_now,
+    intergreens,
+    service_rates,
+)
 
 NETWORK = crossing()
 LANES = approaches(NETWORK)
@@ -81,3 +89,9 @@ def test_yielding_lanes_count_as_green_now() -> None:
 
 def test_the_intergreen_is_the_longest_yellow_that_ends_and_all_red() -> None:
     assert intergreens(NETWORK.bank)[0].tolist() == [[0.0, 3.0], [3.0, 0.0]]
+
+
+@given(flow=st.floats(0, 3), more=st.floats(0.01, 1))
+def test_gap_capacity_falls_as_the_opposing_flow_grows(flow: float, more: float) -> None:
+    less, least = gap_capacity(np.array([flow, flow + more]))
+    assert 0.0 <= least < less <= 1.0 / FOLLOW_UP_S

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from cityloop.analysis.approaches import Approaches
 from cityloop.analysis.arrivals import GRID_S
-from cityloop.analysis.max_pressure import gap_capacity
 from cityloop.kernel.frame import Bools
 from cityloop.standards.signals import SignalBank
 
@@ -24,6 +23,10 @@ Floats = npt.NDArray[np.float64]
 STEPS_S = np.diff(GRID_S, prepend=0.0)
 HEADWAY_S = 1.9
 """Time between two vehicles of a discharging queue."""
+CRITICAL_GAP_S = 4.5
+"""Gap in the opposing flow that a turning driver accepts (HCM 2010, exhibit 19-10: 4.1 to 4.5)."""
+FOLLOW_UP_S = 2.5
+"""Time between two drivers who use the same gap (HCM 2010, exhibit 19-11: 2.2 to 2.5)."""
 STARTUP_S = 2.0
 """What a queue loses between the start of green and its full flow."""
 
@@ -79,6 +82,16 @@ def _yielding(
     mine = arrived[turns.columns] * turns.weights[:, None]
     crossed = departures(mine, np.cumsum(flow, axis=1))
     return lanes.turn_curves.curves_onto_rows(crossed, count)
+
+
+def gap_capacity(flow: Floats) -> Floats:
+    """Vehicles per second that turn through an opposing flow in vehicles per second.
+
+    Harders' formula, q·exp(-q·critical gap) / (1 - exp(-q·follow-up time)) (HCM 2010, eq. 19-32);
+    1 / follow-up time as q goes to 0.
+    """
+    q = np.maximum(flow, 1e-6)
+    return np.asarray(q * np.exp(-q * CRITICAL_GAP_S) / -np.expm1(-q * FOLLOW_UP_S))
 
 
 def green_now(lanes: Approaches, phase: Ints) -> Bools:
