@@ -35,6 +35,14 @@ def test_left_alone_it_runs_its_plan() -> None:
     assert shown[59:64] == [NS] * 5
 
 
+def test_a_phase_the_plan_gives_no_green_comes_only_when_maximum_red_sends_it() -> None:
+    plain = crossroads()
+    phases = (plain.phases[0], Phase("rGrr", 0), plain.phases[2])
+    shown = Street(replace(plain, phases=phases)).run(120)
+    assert "rGrs" not in shown[:60]
+    assert "rGrs" in shown
+
+
 def test_an_order_is_carried_out_through_yellow_and_all_red() -> None:
     street = Street()
     street.run(6)
@@ -148,7 +156,7 @@ def test_lock_out_leaves_the_local_plan_alone_until_release() -> None:
     refused = street.step(street.order(NORTH_SOUTH))
     street.step(street.order(RELEASE, priority=MANUAL))
     heard = street.step(street.order(NORTH_SOUTH))
-    assert (locked.in_charge[0], refused.refusal[0]) == (0, Refusal.LOCKED_OUT)
+    assert (locked.in_charge[0], refused.refusal[0]) == (2, Refusal.LOCKED_OUT)
     assert (heard.in_charge[0], heard.refusal[0]) == (1, Refusal.NONE)
 
 

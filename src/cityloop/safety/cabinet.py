@@ -149,7 +149,7 @@ class CabinetBank:
             phase=np.where(self._target == self._flash, FLASH, self._target),
             stage=self._stage.copy(),
             since=self._since.copy(),
-            in_charge=in_charge,
+            in_charge=np.where(self._holders.locked(self._now), OPERATOR, in_charge),
             refusal=self._holders.refusal.copy(),
             last_order_at=self._holders.last_order_at.copy(),
             changed=changed,
@@ -384,9 +384,8 @@ class CabinetBank:
             return rows
         timing, phase = self._timing, self._phase[rows]
         ahead = timing.cycle[rows, phase]
-        closed = self._barred(rows, ahead) | ~np.take_along_axis(
-            self.bank.has_phase[rows], ahead, axis=1
-        )
+        in_plan = np.take_along_axis(timing.in_plan[rows], ahead, axis=1)
+        closed = self._barred(rows, ahead) | ~in_plan
         closed[timing.fixed_order[rows], 0] = False
         next_ = np.take_along_axis(ahead, closed.argmin(axis=1)[:, None], axis=1)[:, 0]
         return np.where(self._in_time(rows, phase, next_), next_, self._due[rows])

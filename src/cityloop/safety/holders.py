@@ -66,6 +66,10 @@ class Holders:
         held &= self._action != LOCK_OUT
         return np.where(held, np.where(self._holder == _MANUAL, OPERATOR, CENTRE), LOCAL)
 
+    def locked(self, now: CityTime) -> Bools:
+        """(J,): an operator has locked the junction out; its local plan runs."""
+        return np.asarray((self._action == LOCK_OUT) & (self._until > now))
+
     def flashing(self, now: CityTime) -> Bools:
         """(J,): an operator holds the junction at flash."""
         return np.asarray((self._action == FLASH) & (self._until > now))

@@ -77,9 +77,16 @@ class Timing:
 
     @cached_property
     def plan_ms(self) -> Ints:
-        """(J, P + 1): green of the local plan, never below the minimum."""
+        """(J, P + 1): green of the local plan, never below the minimum (``in_plan`` tells which)."""
         planned = np.pad(whole_seconds(self.bank.duration_s), ((0, 0), (0, 1)))
         return np.maximum(planned, self.min_green_ms)
+
+    @cached_property
+    def in_plan(self) -> Bools:
+        """(J, P): the local plan gives the phase a green of its own; all where it names none."""
+        named: Bools = self.bank.duration_s > 0
+        silent = ~named.any(axis=1, keepdims=True)
+        return np.asarray((named | silent) & self.bank.has_phase)
 
     @cached_property
     def yellow_ms(self) -> Ints:
