@@ -82,7 +82,9 @@ def test_a_discharging_queue_is_served_to_its_end_before_a_single_vehicle() -> N
 def test_nothing_changes_before_the_minimum_green_is_over() -> None:
     street = Street().wait(EAST, 6)
     street.signal["stageAge"] = 3.0
-    assert actions(street.tick()) == [NORTH_SOUTH]
+    found = street.tick()
+    assert actions(found) == [NORTH_SOUTH]
+    assert loop.respond(found).reason(0) == "Keep phase 0: its minimum green is not over."
 
 
 def test_an_order_is_repeated_until_the_cabinet_shows_it() -> None:

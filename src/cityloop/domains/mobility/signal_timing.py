@@ -47,7 +47,8 @@ class Timing:
 
     ``phase``: with green now, or last; ``wanted``: what is best. ``rate_now``, ``rate_wanted``:
     vehicles per second that they serve. ``queued``: vehicles standing before the wanted phase.
-    ``lost_s``: change-over between the two. ``blind``: detectors silent or absurd.
+    ``lost_s``: change-over between the two. ``free``: green for its minimum, so that it may change.
+    ``blind``: detectors silent or absurd.
     ``controllable``: not blind, the cabinet heard of, and not in an operator's hands.
     """
 
@@ -58,6 +59,7 @@ class Timing:
     rate_wanted: Floats
     queued: Floats
     lost_s: Floats
+    free: Bools
     blind: Bools
     controllable: Bools
 
@@ -89,10 +91,10 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
     green = signals["stage"] == GREEN
     rates, queued, lost_s = _rates(view, memory, network, lanes, phase)
     each = np.arange(lanes.junctions)
-    lasting = signals["stageAge"] + LATENCY_S >= network.bank.min_green_s[each, phase]
+    free = green & (signals["stageAge"] + LATENCY_S >= network.bank.min_green_s[each, phase])
     best = rates.argmax(axis=1)
     better = rates[each, best] > rates[each, phase]
-    wanted = np.where(green & lasting & better, best, phase)
+    wanted = np.where(free & better, best, phase)
     wanted, wanted_at = _commit(wanted, phase, green, memory, now)
     blind = _blind(view, network, lanes, now)
     heard = shown & (signals.age_s(now) <= SILENT_S)
@@ -104,6 +106,7 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Timing, Memory]:
         rate_wanted=rates[each, wanted],
         queued=queued[each, wanted],
         lost_s=lost_s[each, wanted],
+        free=free,
         blind=blind,
         controllable=heard & ~blind & (signals["inCharge"] != OPERATOR),
     )
@@ -131,7 +134,10 @@ def _most_present(network: RoadNetwork) -> Floats:
 def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
     """Fold the counts of the last second into flows, idle times and moments of entry."""
     network: RoadNetwork = view.knows["network"]
-    passed = _vehicles(view["stop_lines"]["vehicleCount"], np.array(MOST_PASSED))
+    stops = view["stop_lines"]
+    told = _vehicles(stops["vehicleCount"], np.array(MOST_PASSED))
+    # A count that is repeated, because nothing newer came, has been counted.
+    passed = np.where(stops.observed_at == view.at, told, 0.0)
     present = _vehicles(view["lanes"]["vehicleCount"], _most_present(network))
     entered = _floats(memory, "entered")
     keep = np.exp(-1.0 / FORGOTTEN_S)
@@ -207,6 +213,8 @@ def respond(findings: Timing) -> Proposals:
 
 def _reason(seen: Timing, j: int) -> str:
     now, wanted = int(seen.phase[j]), int(seen.wanted[j])
+    if now == wanted and not seen.free[j]:
+        return f"Keep phase {now}: its minimum green is not over."
     if now == wanted:
         return f"Keep phase {now}: it serves {seen.rate_now[j]:.2f} vehicles a second, none more."
     return (
