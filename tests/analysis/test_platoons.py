@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,8 +24,10 @@ from cityloop.analysis.platoons import (
     gap_capacity,
     green_now,
     intergreens,
+    may_follow,
     service_rates,
 )
+from cityloop.standards.signals import SignalBank
 
 NETWORK = crossing()
 LANES = approaches(NETWORK)
@@ -85,6 +89,14 @@ def test_a_yielding_turn_waits_for_the_opposing_queue() -> None:
 
 def test_yielding_lanes_count_as_green_now() -> None:
     assert green_now(LANES, np.array([NORTH_SOUTH])).tolist() == [True, True, True, False, False]
+
+
+def test_a_fixed_order_lets_only_the_next_phase_follow() -> None:
+    crossing_ = NETWORK.bank.junctions[0]
+    three = replace(crossing_, phases=(*crossing_.phases, crossing_.phases[0]), fixed_order=True)
+    follow = may_follow(SignalBank((crossing_, three)))
+    assert follow[0].tolist() == [[True, True, False], [True, True, False], [False] * 3]
+    assert follow[1].tolist() == [[True, True, False], [False, True, True], [True, False, True]]
 
 
 def test_the_intergreen_is_the_longest_yellow_that_ends_and_all_red() -> None:

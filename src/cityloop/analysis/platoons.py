@@ -40,6 +40,18 @@ def intergreens(bank: SignalBank) -> Floats:
     return np.where(ends.any(axis=3), yellow + bank.all_red_s[:, None, None], 0.0)
 
 
+@lru_cache(maxsize=8)
+def may_follow(bank: SignalBank) -> Bools:
+    """Whether phase b may follow a, or b is a; in a fixed order only the next may. (J, P, P)."""
+    out = bank.has_phase[:, :, None] & bank.has_phase[:, None, :]
+    for j, junction in enumerate(bank.junctions):
+        if junction.fixed_order:
+            each = np.arange(len(junction.phases))
+            out[j] = False
+            out[j, each, each] = out[j, each, (each + 1) % len(each)] = True
+    return out
+
+
 def departures(arrived: Floats, capacity: Floats) -> Floats:
     """Vehicles served by each moment, first come first served. Shape (n, K).
 

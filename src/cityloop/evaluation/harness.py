@@ -1,5 +1,6 @@
 """Trials: one controller on one network with one seed, each in a process of its own."""
 
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -212,6 +213,8 @@ def _start(trial: Trial, loops: Mapping[str, Loop]) -> tuple[Connection, tuple[T
 
 def _serve(line: Connection, trial: Trial, loops: Mapping[str, Loop]) -> None:
     """The trial's process: the result, or what went wrong, goes down the line."""
+    # Ctrl-C is the parent's to hear: it ends all trials.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         line.send(run_trial(trial, loops))
     except Exception as error:  # noqa: BLE001 (reported as this trial's failure)

@@ -172,7 +172,8 @@ def _rates(
     earliest_s = lost_s + np.where(lost_s > 0, network.bank.min_green_s, 0.0)
     rates = platoons.service_rates(lanes, arrived, room, delay_s, earliest_s)
     phase_queue = lanes.lanes_of_phase.onto_rows(queued, rates.size).reshape(rates.shape)
-    return np.where(network.bank.has_phase, rates, -1.0), phase_queue, lost_s
+    open_ = platoons.may_follow(network.bank)[each, phase]
+    return np.where(open_, rates, -1.0), phase_queue, lost_s
 
 
 def _commit(
