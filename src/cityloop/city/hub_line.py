@@ -74,11 +74,10 @@ class HubLine:
 
     def _await(self, line: Line, sequence: int) -> None:
         while self._answered < sequence:
-            if not line.ready(PATIENCE_S):
-                raise OSError(f"no answer within {PATIENCE_S:g} s")
             self._take(line)
 
     def _take(self, line: Line) -> None:
+        """The next message; raises BlockingIOError, an OSError, when patience ends."""
         message = line.receive()
         if isinstance(message, Reply):
             self._answered = message.sequence
@@ -90,11 +89,9 @@ class HubLine:
     def _connect(self) -> Line | None:
         if time.monotonic() < self._retry_at:
             return None
-        line = call(self._path)
+        line = call(self._path, PATIENCE_S)
         self._line = line
         line.send(self._hello)
-        if not line.ready(PATIENCE_S):
-            raise OSError(f"no welcome within {PATIENCE_S:g} s")
         self._take(line)
         for names in self._named.values():
             line.send(names)
@@ -120,17 +117,12 @@ class HubLine:
         while self._kept and self._line is not None and time.monotonic() < give_up:
             try:
                 self._line.send(self._hello)
-                self._await_any(self._line)
+                self._take(self._line)
             except (OSError, EOFError) as error:
                 self._lose(str(error) or "the line broke")
         if self._line is not None:
             self._line.close()
         return len(self._kept)
-
-    def _await_any(self, line: Line) -> None:
-        if not line.ready(PATIENCE_S):
-            raise OSError(f"no answer within {PATIENCE_S:g} s")
-        self._take(line)
 
 
 def read_orders(columns: OrderColumns) -> Orders:

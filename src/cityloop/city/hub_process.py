@@ -1,6 +1,7 @@
 """The hub's own process: sockets, the writer's thread, checkpoints. Nothing slow runs in here."""
 
 import gc
+import selectors
 import signal
 import time
 from collections import deque
@@ -36,11 +37,9 @@ from cityloop.city.wire import (
     Reply,
     Sensed,
     Told,
-    Waitable,
     Welcome,
     accept,
     listen,
-    ready_among,
 )
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import LogWriter
@@ -108,6 +107,9 @@ class HubProcess:
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
         self._listener = listen(spec.address)
+        self._selector = selectors.DefaultSelector()
+        for source in (supervisor, self._listener):
+            self._selector.register(source, selectors.EVENT_READ)
         self._twins: dict[Line, Twin] = {}
         self._readings: dict[Line, Reading] = {}
         self._committed: dict[Key, int] = {}
@@ -128,19 +130,16 @@ class HubProcess:
         self._close()
 
     def _once(self) -> bool:
-        lines: list[Waitable] = [
-            self._supervisor,
-            self._listener,
-            *self._twins,
-            *self._readings,
-        ]
-        for ready in ready_among(lines, _SHOW_EVERY_S):
+        for key, _ in self._selector.select(_SHOW_EVERY_S):
+            ready = key.fileobj
             if ready is self._supervisor:
                 return False
             if isinstance(ready, Line):
                 self._hear(ready)
             else:
-                self._twins[accept(self._listener)] = Twin()
+                line = accept(self._listener)
+                self._twins[line] = Twin()
+                self._selector.register(line, selectors.EVENT_READ)
         return True
 
     def _hear(self, line: Line) -> None:
@@ -153,6 +152,7 @@ class HubProcess:
             self._drop(line)
 
     def _drop(self, line: Line) -> None:
+        self._selector.unregister(line)
         self._twins.pop(line, None)
         reading = self._readings.pop(line, None)
         if reading is not None:
@@ -265,6 +265,8 @@ class HubProcess:
         raise RefusedError(f"The hub knows no command {ask.verb}.")
 
     def _show(self, now: float) -> None:
+        for line in [line for line, reading in self._readings.items() if not reading.open]:
+            self._drop(line)
         if self._readings:
             told = Told("state", msgspec.json.encode(self._shown(now)))
             for reading in self._readings.values():
@@ -310,6 +312,7 @@ class HubProcess:
         )
 
     def _close(self) -> None:
+        self._selector.close()
         self._listener.close()
         self._writer.close()
         if self._whole and self._hub.run:

@@ -14,7 +14,8 @@ _MOST_WAITING = 4096
 class Reading:
     """A reader's line with a thread of its own: newest state wins, decisions queue up to a bound.
 
-    A slow reader is dropped, never waited for; it calls again and is told everything anew.
+    A slow reader is given up (no longer ``open``), never waited for; it calls again and is told
+    everything anew.
     """
 
     def __init__(self, line: Line) -> None:
@@ -22,8 +23,9 @@ class Reading:
         self._wake = threading.Condition()
         self._state: Told | None = None
         self._rest: deque[Message] = deque()
-        self._open = True
-        threading.Thread(target=self._send, name="reading", daemon=True).start()
+        self.open = True
+        self._thread = threading.Thread(target=self._send, name="reading", daemon=True)
+        self._thread.start()
 
     def show(self, state: Told) -> None:
         """Replace the state that waits to be sent."""
@@ -35,15 +37,17 @@ class Reading:
         """Queue a message; a reader with too many is dropped."""
         with self._wake:
             self._rest.append(message)
-            if len(self._rest) > _MOST_WAITING:
-                self.close()
+            self.open = self.open and len(self._rest) <= _MOST_WAITING
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread and the line."""
+        """End the thread, whatever it waits for, and the line."""
         with self._wake:
-            self._open = False
+            self.open = False
             self._wake.notify()
+        self.line.hang_up()
+        self._thread.join()
+        self.line.close()
 
     def _send(self) -> None:
         try:
@@ -52,13 +56,13 @@ class Reading:
                     self.line.send(message)
         except OSError:
             _log.info("a reader went away")
-        self.line.close()
+        self.open = False
 
     def _next(self) -> list[Message]:
         with self._wake:
-            while self._open and not self._rest and self._state is None:
+            while self.open and not self._rest and self._state is None:
                 self._wake.wait()
-            if not self._open:
+            if not self.open:
                 return []
             messages = list(self._rest)
             self._rest.clear()

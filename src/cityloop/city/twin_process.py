@@ -3,6 +3,7 @@
 The city goes on without the hub: frames are kept back, cabinets turn to their local plans.
 """
 
+import gc
 import signal
 import time
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Baton:
 
     def wait(self, at: int) -> None:
         """Return when second ``at`` may run; raises Stopped when the city ends."""
-        while self._granted < at or self._line.ready():
+        while self._granted < at or (at % _TELL_EVERY == 0 and self._line.ready()):
             try:
                 message = self._line.receive()
             except (EOFError, OSError):
@@ -141,6 +142,7 @@ def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
 
 
 def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
+    gc.freeze()
     line = HubLine(spec.hub, TWIN_SOURCE, spec.run) if spec.hub else None
     witness = Witness(spec, twin)
     frames = twin.sense()

@@ -3,8 +3,11 @@
 A broken connection is a fact at once (unlike with a broker): the cabinets rest on that.
 """
 
+import os
 import socket
+import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -179,6 +182,11 @@ class Line:
         """Whether a message (or the end) can be received within ``timeout_s``."""
         return self._connection.poll(timeout_s)
 
+    def hang_up(self) -> None:
+        """Ends the conversation for both ends at once; whoever waits in a call is woken."""
+        with socket.socket(fileno=os.dup(self.fileno())) as end, suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Ends the connection; closing twice is fine."""
         self._connection.close()
@@ -209,9 +217,16 @@ def accept(listener: socket.socket) -> Line:
     return Line(Connection(caller.detach()))
 
 
-def call(path: Path) -> Line:
-    """Connects to ``path``; raises OSError when nobody listens."""
+def call(path: Path, patience_s: float | None = None) -> Line:
+    """Connects to ``path``; raises OSError when nobody listens.
+
+    With ``patience_s``, ``receive`` and ``send`` raise OSError after waiting that long.
+    """
     caller = socket.socket(socket.AF_UNIX)
+    if patience_s is not None:
+        span = struct.pack("ll", int(patience_s), int(patience_s % 1 * 1e6))
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
     try:
         caller.connect(str(path))
     except OSError:
