@@ -114,7 +114,7 @@ def silent(street: Street) -> None:
 
 
 def more_standing_than_there(street: Street) -> None:
-    street.queue[EAST] = street.count[EAST] + 1
+    street.queue[EAST] = street.count[EAST] + 2
 
 
 def not_a_number(street: Street) -> None:

@@ -35,8 +35,10 @@ STALLED_S = 6.0
 """A green lane whose queue has not moved for longer serves nobody."""
 LATENCY_S = 1.0
 """An order takes effect one second after what it was computed from."""
-MOST_PASSED = 5.0
-"""Vehicles that one lane can let pass in a second, motorcycles included."""
+MOST_PASSED = 20.0
+"""Vehicles over a stop line that one reading can tell of, those told a few seconds late included."""
+BETWEEN_READINGS = 1.0
+"""Vehicles by which queue and count may disagree: one may leave between the two readings."""
 FORGOTTEN_S = 900.0
 """Time constant of the turning shares."""
 
@@ -190,7 +192,8 @@ def _blind(view: View, network: RoadNetwork, lanes: Approaches, now: CityTime) -
     """Junctions with a detector that is silent or tells what cannot be. Shape (J,)."""
     table, stops = view["lanes"], view["stop_lines"]
     count, queue = table["vehicleCount"], table["queueLength"]
-    sane = (queue >= 0) & (queue <= count) & (count <= _most_present(network))
+    sane = (count >= 0) & (count <= _most_present(network))
+    sane &= (queue >= 0) & (queue <= count + BETWEEN_READINGS)
     bad = ~sane | (table.age_s(now) > SILENT_S)
     passed = stops["vehicleCount"]
     bad_line = ~((passed >= 0) & (passed <= MOST_PASSED)) | (stops.age_s(now) > SILENT_S)
