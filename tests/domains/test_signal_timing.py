@@ -102,13 +102,6 @@ def test_a_full_exit_gets_no_green() -> None:
     assert actions(street.tick()) == [NORTH_SOUTH]
 
 
-def test_a_green_whose_queue_does_not_move_is_given_up() -> None:
-    street = Street().wait(NORTH, 6).wait(EAST, 2)
-    for _ in range(8):
-        found = street.tick()
-    assert actions(found) == [EAST_WEST]
-
-
 def silent(street: Street) -> None:
     street.heard_at[EAST] -= 10_000
 

@@ -31,12 +31,10 @@ SILENT_S = 5.0
 """A detector or cabinet not heard of for longer is silent."""
 COMMITTED_S = 3.0
 """An order to change is repeated this long: the cabinet needs a tick or two to show it."""
-STALLED_S = 6.0
-"""A green lane whose queue has not moved for longer serves nobody."""
 LATENCY_S = 1.0
 """An order takes effect one second after what it was computed from."""
 MOST_PASSED = 20.0
-"""Vehicles over a stop line that one reading can tell of, those told a few seconds late included."""
+"""Vehicles over a stop line that one reading can tell of, some told seconds late included."""
 BETWEEN_READINGS = 1.0
 """Vehicles by which queue and count may disagree: one may leave between the two readings."""
 FORGOTTEN_S = 900.0
@@ -76,7 +74,6 @@ def start(knows: Mapping[str, Any]) -> Memory:
         "wanted_at": np.zeros(junctions, dtype=np.int64),
         "counted": np.zeros(lanes),
         "counted_s": np.zeros(1),
-        "idle_s": np.zeros(lanes),
         "present": np.zeros(len(network.detectors.lanes)),
         "entered": np.zeros((len(feeding), AGES)),
     }
@@ -134,7 +131,7 @@ def _most_present(network: RoadNetwork) -> Floats:
 
 
 def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
-    """Fold the counts of the last second into flows, idle times and moments of entry."""
+    """Fold the counts of the last second into flows and moments of entry."""
     network: RoadNetwork = view.knows["network"]
     stops = view["stop_lines"]
     told = _vehicles(stops["vehicleCount"], np.array(MOST_PASSED))
@@ -147,7 +144,6 @@ def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
         **memory,
         "counted": _floats(memory, "counted") * keep + passed,
         "counted_s": _floats(memory, "counted_s") * keep + 1.0,
-        "idle_s": np.where(passed > 0, 0.0, _floats(memory, "idle_s") + 1.0),
         "present": present,
         "entered": entries(seen, _floats(memory, "present"), present, passed, entered),
     }
@@ -169,7 +165,6 @@ def _rates(
     lost_s = platoons.intergreens(network.bank)[each, phase]
     is_green = platoons.green_now(lanes, phase)
     room = lanes.exits_free(standing, network.exit_room)
-    room[is_green & (queued >= 1) & (_floats(memory, "idle_s") > STALLED_S)] = 0.0
     delay_s = np.where(is_green, 0.0, lost_s.max(axis=1)[lanes.junction] + platoons.STARTUP_S)
     earliest_s = lost_s + np.where(lost_s > 0, network.bank.min_green_s, 0.0)
     rates = platoons.service_rates(lanes, arrived, room, delay_s, earliest_s)
