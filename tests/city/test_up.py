@@ -1,11 +1,13 @@
 """``cityloop up`` from the outside: what an operator does, and what the city makes of it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.running import RunningCity, running, until
+from tests.faults.running import HANGZHOU, RunningCity, running, until
 
 LOOP = "mobility/signal_timing"
 
@@ -148,13 +150,19 @@ def other_time(city: RunningCity, before: str) -> str | None:
 
 
 def test_a_taken_port_is_told_in_one_line(city: RunningCity, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    command = [sys.executable, "-m", "cityloop", "up", "examples/hangzhou", "--data", str(tmp_path)]
-    told = subprocess.run(
-        [*command, "--port", str(city.port)], capture_output=True, text=True, check=False
-    )
+    told = up("--data", str(tmp_path), "--port", str(city.port))
     assert told.returncode == 2
     assert told.stderr.startswith(f"cityloop: port {city.port} cannot be used")
     assert told.stderr.count("\n") == 1
+
+
+def test_a_second_city_in_the_same_folder_is_refused(city: RunningCity, free_port: int) -> None:
+    told = up("--data", str(city.data), "--port", str(free_port))
+    assert told.returncode == 2
+    assert "already runs" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def up(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cityloop", "up", str(HANGZHOU), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -117,6 +117,7 @@ class HubProcess:
         self._orders: list[OrderColumns] = []
         self._latency, self._act = Meter(), Meter()
         self._show_at = 0.0
+        self._fresh: list[DecisionRow] = []
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
 
     def serve(self) -> None:
@@ -210,10 +211,7 @@ class HubProcess:
                 future.add_done_callback(partial(self._checkpoint, key, sequence, self._hub.save()))
         for failure in effects.failures:
             _log.error("a loop failed; its junctions turn to their local plans", why=failure)
-        if effects.rows:
-            told = _decisions(effects.rows)
-            for reading in self._readings.values():
-                reading.tell(told)
+        self._fresh += effects.rows
 
     def _submit(self, batch: Batch) -> "Future[Position] | None":
         """Queue for the log; while it is full (a slow or full disk) everything waits here.
@@ -268,9 +266,12 @@ class HubProcess:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
             self._drop(line)
         if self._readings:
-            told = Told("state", msgspec.json.encode(self._shown(now)))
+            state = Told("state", msgspec.json.encode(self._shown(now)))
             for reading in self._readings.values():
-                reading.show(told)
+                if self._fresh:
+                    reading.tell(_decisions(self._fresh))
+                reading.show(state)
+        self._fresh = []
 
     def _shown(self, now: float) -> Shown:
         hub = self._hub

@@ -1,10 +1,12 @@
 """The supervisor: starts a city's processes, conducts its runs, and starts again what died."""
 
+import fcntl
 import multiprocessing as mp
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -32,6 +34,7 @@ from cityloop.city.wire import (
     ready_among,
 )
 from cityloop.kernel.clock import city_time
+from cityloop.kernel.errors import ConfigError
 
 _log = structlog.get_logger()
 _STOP_S = 2.0
@@ -106,7 +109,10 @@ class Supervisor:
         wake_r, wake_w = mp.Pipe(duplex=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: wake_w.send_bytes(b"!"))
-        with tempfile.TemporaryDirectory(prefix="cityloop-") as folder:
+        with (
+            _alone(self._site.folder),
+            tempfile.TemporaryDirectory(prefix="cityloop-") as folder,
+        ):
             self._folder = Path(folder)
             try:
                 for name in (HUB, WORKER, WEB):
@@ -134,7 +140,11 @@ class Supervisor:
     def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(target=main, args=(spec, theirs), name=f"cityloop {name}")
+        # A child is born deaf to Ctrl-C, which reaches the whole group: one that dies while it is
+        # still handed its spec would leave us waiting for ever.
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         process.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         theirs.close()
         self._children[name] = Child(process, Line(ours), time.monotonic())
         self._note()
@@ -312,3 +322,16 @@ class Supervisor:
                 self._children[name].process.join(max(0.0, give_up - time.monotonic()))
         for name in list(self._children):
             self._end(name)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the tenant's folder; raises ConfigError while another city runs in it."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"a city already runs in {folder}; stop it, or choose another folder with --data"
+            ) from None
+        yield

@@ -17,7 +17,7 @@ from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.errors import BusyError
 
 _log = structlog.get_logger()
-_EVERY_S = 1.0
+_EVERY_S = 10.0
 _NICE = 10
 
 
@@ -30,7 +30,7 @@ class WorkerSpec:
 
 
 def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
-    """Fold and compact once a second until told to stop."""
+    """Fold and compact every few seconds until told to stop: what acts has the machine first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_journal()
     os.nice(_NICE)
