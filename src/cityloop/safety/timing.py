@@ -77,7 +77,7 @@ class Timing:
 
     @cached_property
     def plan_ms(self) -> Ints:
-        """(J, P + 1): green of the local plan, never below the minimum (``in_plan`` tells which)."""
+        """(J, P + 1): green of the local plan, at least the minimum (``in_plan`` tells which)."""
         planned = np.pad(whole_seconds(self.bank.duration_s), ((0, 0), (0, 1)))
         return np.maximum(planned, self.min_green_ms)
 
