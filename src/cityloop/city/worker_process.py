@@ -17,7 +17,7 @@ from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.errors import BusyError
 
 _log = structlog.get_logger()
-_EVERY_S = 10.0
+_EVERY_S, _SOON_S = 10.0, 1.0
 _NICE = 10
 
 
@@ -37,10 +37,11 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     line = Line(supervisor)
     tenant = open_tenant(spec.root, spec.tenant, wall_time)
     line.send(Ready())
-    while not line.ready(_EVERY_S):
+    pause_s = _EVERY_S
+    while not line.ready(pause_s):
         try:
             tenant.context.store()
-            compact(tenant.log, at_most=1)
+            pause_s = _SOON_S if compact(tenant.log, at_most=1) else _EVERY_S
         except (BusyError, OSError) as error:
             _log.warning("context and history are behind", why=str(error))
     tenant.close()

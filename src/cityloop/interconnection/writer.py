@@ -1,6 +1,7 @@
 """Group commit: whatever queued during the last fsync goes into the next (design law 3)."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -36,9 +37,11 @@ class _Waiting:
 class LogWriter:
     """A thread that appends to ``log`` what is submitted, in order, several batches to one fsync.
 
-    It never waits when something is queued, and takes at most ``max_rows`` rows at once (one batch
-    at least). While the disk fails it acknowledges nothing, keeps what it has, says so once and
-    tries again every ``retry_s``; the queue holds ``max_waiting`` batches, more are refused.
+    What comes while it is idle is written at once, at most ``max_rows`` rows at a time (one batch at
+    least). After each it lets go of the file for ``breath_s``: compaction, which writes to it too,
+    would never get its turn beside a source that never pauses. While the disk fails it
+    acknowledges nothing, keeps what it has, says so once and tries again every ``retry_s``; the
+    queue holds ``max_waiting`` batches, more are refused.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class LogWriter:
         max_waiting: int = 1024,
         max_rows: int = 1000,
         retry_s: float = 1.0,
+        breath_s: float = 0.002,
     ) -> None:
         self._append = log.append
         self._clock = clock
         self._max_waiting = max_waiting
         self._max_rows = max_rows
         self._retry_s = retry_s
+        self._breath_s = breath_s
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -101,6 +106,7 @@ class LogWriter:
             while group := self._next_group():
                 if not self._write(group):
                     return
+                time.sleep(self._breath_s)
         finally:
             with self._changed:
                 self._closing = True
