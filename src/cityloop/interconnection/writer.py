@@ -37,7 +37,7 @@ class _Waiting:
 class LogWriter:
     """A thread that appends to ``log`` what is submitted, in order, several batches to one fsync.
 
-    What comes while it is idle is written at once, at most ``max_rows`` rows at a time (one batch at
+    What comes while it is idle is written at once, at most ``max_rows`` rows (one batch at
     least). After each it lets go of the file for ``breath_s``: compaction, which writes to it too,
     would never get its turn beside a source that never pauses. While the disk fails it
     acknowledges nothing, keeps what it has, says so once and tries again every ``retry_s``; the
