@@ -15,7 +15,7 @@ from tests.faults.running import HANGZHOU
 
 from cityloop.city.build import build_site
 from cityloop.city.config import Settings
-from cityloop.city.surface import Summary
+from cityloop.city.surface import DecisionRow, Summary
 from cityloop.cli import app as cli
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Cycle
@@ -98,11 +98,14 @@ def test_the_page_of_http_lists_every_address_and_no_other(tmp_path: Path) -> No
     assert sorted(told) == sorted(there)
 
 
-def test_the_page_of_http_explains_every_field_of_the_summary() -> None:
-    part = HTTP.read_text().split("## The summary")[1].split("## ")[0]
+@pytest.mark.parametrize(
+    ("heading", "kind"), [("The summary", Summary), ("A decision", DecisionRow)]
+)
+def test_the_page_of_http_explains_every_field(heading: str, kind: type[msgspec.Struct]) -> None:
+    part = HTTP.read_text().split(f"## {heading}\n")[1].split("## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
     told = re.findall(r"`(\w+)`", " ".join(rows))
-    assert told == [field.name for field in msgspec.structs.fields(Summary)]
+    assert sorted(told) == sorted(field.name for field in msgspec.structs.fields(kind))
 
 
 def commands(command: object, name: str) -> Iterator[tuple[str, set[str]]]:
