@@ -9,8 +9,9 @@ client on the event stream that reads and draws nothing.
 
 import argparse
 import multiprocessing as mp
-import threading
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,6 +24,8 @@ from benchmarks.record import Result, record
 from cityloop.city.build import Site, build_site
 
 PORT = 18431
+LAST_S = 3540
+CLOCK = re.compile(r'"city_time":"[^T]*T[0-9]{2}:([0-9]{2}):([0-9]{2})')
 
 
 def bare_s(site: Site) -> float:
@@ -57,42 +60,36 @@ def _bare(scenario: object, pipe: object) -> None:
 
 
 def city_s(folder: Path) -> tuple[float, dict[str, float]]:
-    """Seconds that the city needs for the same hour, and what it says of itself at the end."""
+    """Seconds that the city needs for the same hour, and what it says of itself at the end.
+
+    The stream client is the only one, and its events are the clock: asking would cost the city.
+    """
     with running(folder, PORT, "--speed", "max", "--no-baseline", "--runs", "2") as city:
-        until("the stream", lambda: city.get("/api/summary"))
-        follower = threading.Thread(target=_follow, args=(city,), daemon=True)
-        follower.start()
-        first = until("the first tick", lambda: _second(city))
-        started = time.perf_counter()
-        until("the last tick", lambda: _second(city, least=3500), 300.0)
-        last = until("the time", lambda: _second(city))
-        passed = time.perf_counter() - started
-        hub = psutil.Process(city.pids()["hub"])
+        until("the web", lambda: city.get("/api/summary"), pause_s=0.5)
+        moments = list(_moments(city))
         said = {
-            "hub_mb": hub.memory_info().rss / 1e6,
+            "hub_mb": psutil.Process(city.pids()["hub"]).memory_info().rss / 1e6,
             "p99_ms": city.get("/api/summary")["loop_latency_p99_ms"],
-            "act_p99_ms": city.get("/api/state")["counters"].get("act_latency_p99_ms") or 0.0,
+            "act_p99_ms": city.get("/api/state")["counters"]["act_latency_p99_ms"],
         }
         city.stop()
-    return passed * 3600 / (last - first), said
+    (began, first), (ended, last) = moments[0], moments[-1]
+    return (ended - began) * 3600 / (last - first), said
 
 
-def _second(city: RunningCity, least: int = 0) -> int | None:
-    state = city.get("/api/state")
-    if not state or not state["city_time"] or not state["run"].endswith("-1"):
-        return None
-    minutes, seconds = state["city_time"][14:16], state["city_time"][17:19]
-    second = int(minutes) * 60 + int(seconds)
-    return second if second >= max(1, least) else None
-
-
-def _follow(city: RunningCity) -> None:
-    try:
-        with httpx.stream("GET", f"http://127.0.0.1:{city.port}/api/stream", timeout=None) as lines:
-            for _ in lines.iter_raw():
-                pass
-    except httpx.TransportError:
-        return
+def _moments(city: RunningCity) -> Iterator[tuple[float, int]]:
+    """Wall time and second of the first run, at each event of the stream, to its last minute."""
+    client = httpx.stream("GET", f"http://127.0.0.1:{city.port}/api/stream", timeout=60)
+    with client as answer:
+        for line in answer.iter_lines():
+            found = CLOCK.search(line)
+            if found is None:
+                continue
+            second = 60 * int(found[1]) + int(found[2])
+            if second > 0 and '-1"' in line:
+                yield time.perf_counter(), second
+            if second >= LAST_S:
+                return
 
 
 def main() -> None:

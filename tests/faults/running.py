@@ -21,12 +21,17 @@ _DEADLINE_S = 90.0
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T | None], deadline_s: float = _DEADLINE_S) -> T:
+def until(
+    what: str,
+    look: Callable[[], T | None],
+    deadline_s: float = _DEADLINE_S,
+    pause_s: float = 0.02,
+) -> T:
     """What ``look`` gives as soon as it gives something; fails with ``what`` when it never does."""
     give_up = time.monotonic() + deadline_s
     while (found := look()) is None:
         assert time.monotonic() < give_up, f"waited {deadline_s:g} s for {what}"
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return found
 
 
