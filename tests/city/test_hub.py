@@ -194,3 +194,15 @@ def test_a_new_run_forgets_advice_of_the_old(hub: Hub, site: Site) -> None:
     advise(hub, site)
     hub.turn(tick(site, 90_000, run="b"), late=True)
     assert not list(hub.approvals)
+
+
+def test_after_a_restart_people_see_the_newest_decisions_with_their_numbers(
+    hub: Hub, site: Site, tenant: Tenant
+) -> None:
+    batches = [b for s in range(1, 8) for b in hub.turn(tick(site, s, s), late=False).batches]
+    commits = [Commit(Position(i), wall_time(), batch) for i, batch in enumerate(batches, 1)]
+    again = build_hub(site, tenant, epoch=4)
+    again.load(hub.save())
+    again.remind(commits)
+    assert list(again.recent) == list(hub.recent)
+    assert again.recent[-1].number == again.totals.decisions

@@ -43,9 +43,17 @@ def test_an_unknown_loop_or_group_is_refused_with_what_there_is(
 def test_modes_survive_saving(book: ModeBook) -> None:
     book.apply(book.check("timing", "west", Mode.ADVISE, ""))
     again = ModeBook(SIGNALS, {"west": ["a"]})
-    again.add("timing", Mode.OBSERVE)
+    again.add("timing", Mode.SHADOW)
     again.load(book.save())
     np.testing.assert_array_equal(again.of("timing"), book.of("timing"))
+
+
+def test_what_nobody_switched_follows_the_settings(book: ModeBook) -> None:
+    book.apply(book.check("timing", "west", Mode.ADVISE, ""))
+    again = ModeBook(SIGNALS, {"west": ["a"]})
+    again.add("timing", Mode.OBSERVE)
+    again.load(book.save())
+    assert again.of("timing").tolist() == [Mode.ADVISE, Mode.OBSERVE, Mode.OBSERVE]
 
 
 def test_a_group_of_unknown_junctions_is_a_mistake_in_the_settings() -> None:

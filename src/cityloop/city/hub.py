@@ -134,6 +134,8 @@ class Hub:
         """Offer what passed in advise, withdraw the rest; what that took the place of."""
         replaced = []
         for i in np.flatnonzero(decided["mode"] == Mode.ADVISE).tolist():
+            if decided["actuator"][i] not in self._actuators.index:
+                continue  # a junction of an older network
             advice = self._advice(decided, i)
             if decided["verdict"][i] >= min(Fate):
                 self.approvals.settle(advice.id)
@@ -183,8 +185,8 @@ class Hub:
         row = self._actuators.index.get(name)
         if row is None:
             raise RefusedError(f"Junction {junction} does not exist; see the map for its name.")
-        if not self.run:
-            raise RefusedError("No signal has reported yet; wait for the first second of the run.")
+        if SIGNALS not in self.latest:
+            raise RefusedError("No signal has reported yet; wait for the next second of the run.")
         if not 0 < minutes <= 240:
             raise RefusedError(f"{minutes:g} minutes: a hold lasts more than 0 and at most 240.")
         if operation == "hold" and action < 0:
@@ -234,9 +236,21 @@ class Hub:
                 self._put_up(part)
                 self._take_up(part)
 
+    def remind(self, commits: Iterable[Commit]) -> None:
+        """Show people the decisions of the newest commits again; they are counted already."""
+        parts = [p for c in commits for p in c.batch.frames if p.type == DECISION]
+        number = self.totals.decisions - sum(len(part) for part in parts) + 1
+        waiting = {advice.id for advice in self.approvals}
+        self.recent.clear()
+        for part in parts:
+            self.recent.extend(decision_rows(part, number, waiting))
+            number += len(part)
+
     def _take_up(self, decided: Frame) -> None:
         for i in np.flatnonzero(decided["loop"] == OPERATOR).tolist():
             name, action = str(decided["actuator"][i]), int(decided["action"][i])
+            if name not in self._actuators.index:
+                continue
             until = CityTime(int(decided["expiresAt"][i]))
             self._hold(name, action, decided.observed_at, until)
 

@@ -196,14 +196,20 @@ class HubProcess:
             self._turned[twin.key] = message.sequence
         orders = self._orders + [write_orders(o) for o in effects.orders]
         self._orders = []
-        line.send(Reply(message.sequence, self._committed[twin.key], tuple(orders)))
-        self._latency.add(started)
-        self._commit(effects, started)
+        try:
+            line.send(Reply(message.sequence, self._committed[twin.key], tuple(orders)))
+        finally:
+            # The twin may be gone by now; what was turned is committed all the same.
+            self._latency.add(started)
+            self._commit(effects, started)
 
     def _commit(self, effects: Effects, started: float) -> None:
         for batch in effects.batches:
             future = self._submit(batch)
             if future is None:
+                self._whole = (
+                    False  # what was turned is not all committed: keep no checkpoint of it
+                )
                 return
             key, sequence = (batch.source, batch.run), batch.sequence
             future.add_done_callback(partial(self._kept, key, sequence, started))

@@ -10,6 +10,8 @@ from cityloop.kernel.ports import Position
 
 CHECKPOINT = "hub"
 _KEEP_EVERY = 2000
+_RECENT = 600
+"""Commits whose decisions people see again after a restart."""
 
 
 def recover(hub: Hub, tenant: Tenant, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -33,6 +35,7 @@ def recover(hub: Hub, tenant: Tenant, stop: Callable[[], bool] = lambda: False) 
                 return False
     if position > kept:
         tenant.context.save_checkpoint(CHECKPOINT, position, hub.save())
+    hub.remind(tenant.log.read(Position(max(0, position - _RECENT))))
     return True
 
 

@@ -38,6 +38,7 @@ class ModeBook:
         self._count = len(actuators)
         self.groups: Mapping[str, Ints] = rows
         self._modes: dict[str, dict[str, Mode]] = {}
+        self._switched: set[tuple[str, str]] = set()
         self._rows: dict[str, Ints] = {}
 
     def add(self, loop: str, mode: Mode) -> None:
@@ -62,6 +63,7 @@ class ModeBook:
         """Put a change into force; one of an unknown loop or group (an older city) is void."""
         if change.loop in self._modes and change.group in self.groups:
             self._modes[change.loop][change.group] = change.mode
+            self._switched.add((change.loop, change.group))
             rows = self._rows[change.loop].copy()
             rows[self.groups[change.group]] = change.mode
             self._rows[change.loop] = rows
@@ -75,11 +77,10 @@ class ModeBook:
         return {loop: dict(groups) for loop, groups in self._modes.items()}
 
     def save(self) -> dict[str, Array]:
-        """The modes as named arrays."""
+        """The modes that somebody switched, as named arrays; the others are the settings'."""
         return {
-            f"{loop}|{group}": np.array(int(mode))
-            for loop, groups in self._modes.items()
-            for group, mode in groups.items()
+            f"{loop}|{group}": np.array(int(self._modes[loop][group]))
+            for loop, group in sorted(self._switched)
         }
 
     def load(self, state: Mapping[str, Array]) -> None:
