@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 from tests.faults.running import HANGZHOU, RunningCity, running, until
 
+HEADLESS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LOOP = "mobility/signal_timing"
 
 
@@ -122,6 +124,20 @@ def test_advice_is_carried_out_once_a_person_confirms(city: RunningCity) -> None
     wait_in_charge(city, advice["junction"], 1)
     assert city.post(f"/api/advice/{advice['id']}", {"confirm": True}).status_code == 409
     switch(city, "east", "act", "20 s less in shadow")
+
+
+def test_the_page_moves_with_the_city(city: RunningCity, chromium: str) -> None:
+    def shown() -> str:
+        return str(page.locator("header time").first.inner_text())
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=HEADLESS)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{city.port}")
+        page.locator(".spot").nth(15).wait_for()
+        before = shown()
+        until("the page's clock to move", lambda: shown() != before or None)
+        browser.close()
 
 
 def test_a_paused_city_stands_still_and_steps(city: RunningCity) -> None:
