@@ -68,7 +68,7 @@ def test_a_queue_on_red_gets_green_when_nobody_uses_the_other() -> None:
 
 def test_the_reason_tells_the_numbers() -> None:
     reason = loop.respond(Street().wait(EAST, 6).tick()).reason(0)
-    assert reason.startswith("Change from phase 0 (0.00 vehicles a second) to phase 1: 6 wait")
+    assert reason.startswith("Change to phase 1, where 6 stand: it would serve ")
 
 
 def test_to_keep_a_phase_is_an_order_too() -> None:

@@ -215,11 +215,14 @@ def _reason(seen: Timing, j: int) -> str:
     if now == wanted and not seen.free[j]:
         return f"Keep phase {now}: its minimum green is not over."
     if now == wanted:
-        return f"Keep phase {now}: it serves {seen.rate_now[j]:.2f} vehicles a second, none more."
+        return (
+            f"Keep phase {now}: it serves {seen.rate_now[j]:.2f} vehicles a second, "
+            "and no other would serve more."
+        )
     return (
-        f"Change from phase {now} ({seen.rate_now[j]:.2f} vehicles a second) to phase {wanted}: "
-        f"{seen.queued[j]:.0f} wait, {seen.rate_wanted[j]:.2f} a second would be served, "
-        f"{seen.lost_s[j]:.0f} s of change-over included."
+        f"Change to phase {wanted}, where {seen.queued[j]:.0f} stand: it would serve "
+        f"{seen.rate_wanted[j]:.2f} vehicles a second, {seen.lost_s[j]:.0f} s of change-over "
+        f"included; phase {now} serves {seen.rate_now[j]:.2f}."
     )
 
 
