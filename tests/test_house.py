@@ -33,9 +33,13 @@ def test_no_file_names_a_place_of_one_machine() -> None:
     assert [name for name, text in our_texts().items() if place.search(text)] == []
 
 
-def test_no_file_names_a_package_registry() -> None:
-    host = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian")
-    assert [name for name, text in our_texts().items() if host.search(text)] == []
+def test_no_lock_names_where_packages_come_from() -> None:
+    address = re.compile(
+        r"https?://[^\"]*\.(?:whl|tgz|tar\.gz)|--(?:extra-)?index-url|\"resolved\""
+    )
+    locks = {name: text for name, text in our_texts().items() if "lock" in name}
+    assert locks
+    assert [name for name, text in locks.items() if address.search(text)] == []
 
 
 def test_the_public_surface_is_this_list() -> None:
