@@ -1,5 +1,7 @@
 """``cityloop up`` from the outside: what an operator does, and what the city makes of it."""
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -179,6 +181,15 @@ def test_a_second_city_in_the_same_folder_is_refused(city: RunningCity, free_por
     assert told.stderr.count("\n") == 1
 
 
-def up(*options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cityloop", "up", str(HANGZHOU), *options]
+def test_an_unknown_junction_in_a_group_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = shutil.copytree(HANGZHOU, tmp_path / "city", ignore=shutil.ignore_patterns("data"))
+    settings = folder / "city.toml"
+    settings.write_text(settings.read_text().replace('"J11", ', '"J99", '))
+    told = up("--data", str(tmp_path / "data"), folder=folder)
+    assert told.returncode == 2
+    assert re.search(r"city\.toml:\d+: groups\.west: J99 is no signalised junction", told.stderr)
+
+
+def up(*options: str, folder: Path = HANGZHOU) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cityloop", "up", str(folder), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -2,8 +2,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from cityloop.safety.envelope import yellow_for
 from cityloop.standards.signals import Link
-from cityloop.twins.sumo.junctions import all_red_s, green_phases, yellow_s
+from cityloop.twins.sumo.junctions import all_red_s, green_phases
 from cityloop.twins.sumo.netfile import Program
 
 
@@ -61,7 +62,7 @@ def test_a_link_that_may_turn_on_red_needs_no_phase() -> None:
 
 @pytest.mark.parametrize(("kmh", "span_s"), [(30, 3), (50, 3), (60, 4), (70, 5)])
 def test_yellow_is_3_4_5_s_by_speed(kmh: float, span_s: float) -> None:
-    assert yellow_s(kmh / 3.6) == span_s
+    assert yellow_for(kmh / 3.6) == span_s
 
 
 def test_what_the_shipped_clearance_leaves_beyond_yellow_is_all_red() -> None:

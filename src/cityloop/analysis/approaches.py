@@ -55,8 +55,6 @@ class Approaches:
 
     ``feeds``: lane ← detector, the share of its vehicles that will cross this stop line.
     ``leaves``: lane ← detector that its vehicles drive onto, the share of the lane's vehicles.
-    ``link_lane``, ``link_share``: (J · L,), the approach lane of a movement (-1 without one) and
-    the share of that lane's vehicles that take it.
     ``junction``: (S,), the junction of a lane. ``lanes_of_phase``: phase ← lane, weight = share of
     the lane's vehicles that have protected green. ``permissive``: likewise, but each entry is one
     link with permissive green. ``opposing``: permissive entry ← lane whose protected green it
@@ -67,8 +65,6 @@ class Approaches:
     phases: int
     feeds: Entries
     leaves: Entries
-    link_lane: Ints
-    link_share: Floats
     junction: Ints
     lanes_of_phase: Entries
     permissive: Entries
@@ -137,8 +133,6 @@ def approaches(network: RoadNetwork) -> Approaches:
         phases=phases,
         feeds=feeds,
         leaves=_lane_leaves(network, share),
-        link_lane=lane,
-        link_share=share,
         junction=junction,
         lanes_of_phase=lanes_of_phase,
         permissive=Entries(permissive[0], lane[permissive[1]], share[permissive[1]]),

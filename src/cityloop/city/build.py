@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from cityloop.city.config import Settings, read_settings
+from cityloop.city.config import Settings, line_of, read_settings
 from cityloop.city.hub import Hub
 from cityloop.city.surface import MapData
 from cityloop.city.townplan import map_data
@@ -95,7 +95,7 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     )
     limits = Limits(max_red_s=signals.max_red_s)
     check_bank(network.bank, limits)
-    _check_names(settings, network)
+    _check_names(settings, network, folder / "city.toml")
     plans = [
         list(zip(plan.phases, plan.greens_s, strict=True))
         for plan in webster_plans(scenario, network)
@@ -149,13 +149,21 @@ def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, Entit
     }
 
 
-def _check_names(settings: Settings, network: RoadNetwork) -> None:
+def _check_names(settings: Settings, network: RoadNetwork, path: Path) -> None:
+    """Raises ConfigError with the place of a loop or junction that does not exist."""
+    text = path.read_text(encoding="utf-8")
     known = registered_loops()
     for name in settings.loops:
         if name not in known:
             there = ", ".join(sorted(known)) or "none"
-            raise ConfigError(f"loop {name} is not installed; there are: {there}")
-    ModeBook(network.bank.ids, settings.groups)
+            where = f"{path}:{line_of(text, name)}"
+            raise ConfigError(f"{where}: loop {name} is not installed; there are: {there}")
+    for group, members in settings.groups.items():
+        for member in members:
+            try:
+                ModeBook(network.bank.ids, {group: [member]})
+            except ConfigError as error:
+                raise ConfigError(f"{path}:{line_of(text, member)}: {error}") from None
 
 
 def registered_loops() -> Mapping[str, Loop]:

@@ -93,14 +93,14 @@ def read_settings(folder: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}:{_line_of(text, str(error))}: {error}") from None
+        raise ConfigError(f"{path}:{line_of(text, str(error))}: {error}") from None
     _check(settings, path, text)
     return settings
 
 
 def _check(settings: Settings, path: Path, text: str) -> None:
     def fail(key: str, message: str) -> None:
-        raise ConfigError(f"{path}:{_line_of(text, key)}: {message}")
+        raise ConfigError(f"{path}:{line_of(text, key)}: {message}")
 
     twin = settings.twin
     if twin.begins.tzinfo is None:
@@ -118,7 +118,7 @@ def _check(settings: Settings, path: Path, text: str) -> None:
             seen[junction] = group
 
 
-def _line_of(text: str, message: str) -> int:
+def line_of(text: str, message: str) -> int:
     """The line of the last key that a message names; 1 when it is not found."""
     words = re.findall(r"[A-Za-z_][\w/-]*", message.rpartition("$")[2]) + re.findall(
         r"`(\w+)`", message

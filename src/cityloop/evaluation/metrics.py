@@ -10,13 +10,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-TRIPINFO_OPTIONS = (
-    "--tripinfo-output.write-unfinished",
-    "true",
-    "--tripinfo-output.write-undeparted",
-    "true",
-)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trips:
@@ -82,7 +75,7 @@ def _mean(values: Floats) -> float:
 
 
 def read_trips(tripinfo: Path, horizon_s: float) -> Trips:
-    """Trips from a tripinfo file, written with ``TRIPINFO_OPTIONS`` by a run up to the horizon.
+    """Trips from a tripinfo file that names unfinished and undeparted vehicles, too (``SumoTwin``).
 
     The file must be complete: a cut one raises ``xml.etree.ElementTree.ParseError``.
     """

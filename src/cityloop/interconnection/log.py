@@ -80,7 +80,6 @@ class SqliteLog:
         self.path = folder / "log.db"
         self.segments = folder / "segments"
         self._clock = clock
-        self._readonly = readonly
         self._lock = threading.Lock()
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []

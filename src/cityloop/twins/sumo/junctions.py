@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cityloop.kernel.errors import ConfigError
+from cityloop.safety.envelope import yellow_for
 from cityloop.standards.signals import (
     LETTERS,
     PERMISSIVE,
@@ -123,7 +124,7 @@ def _signalised(
     phases = green_phases(program, links)
     if not phases:
         raise ConfigError(f"signal {program.id}: no phase shows green; mend its plan")
-    yellow = tuple(yellow_s(link.speed_mps) for link in links)
+    yellow = tuple(yellow_for(link.speed_mps) for link in links)
     nodes = {place[0] for row in connections for c in row if (place := places.get(c))}
     at = [net.nodes[name] for name in sorted(nodes)] or [net.nodes[program.id]]
     return Signalised(
@@ -211,13 +212,6 @@ def _crossing_m(net: NetFile, group: Iterable[Connection]) -> float:
         if net.edges[net.lanes[c.to_lane].edge].function == "crossing"
     )
     return max(lengths, default=0.0)
-
-
-def yellow_s(speed_mps: float) -> float:
-    """3, 4, 5 s at up to 50, 60, over 60 km/h (RiLSA 2015, 2.4). Map speeds are rounded: 0.5 km/h
-    is let pass."""
-    speed_kmh = speed_mps * 3.6
-    return 3.0 if speed_kmh <= 50.5 else 4.0 if speed_kmh <= 60.5 else 5.0
 
 
 def all_red_s(program: Program, yellow: float) -> float:
