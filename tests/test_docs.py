@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import typer.main
 from starlette.routing import Route
-from tests.faults.running import HANGZHOU
 
 from cityloop.city.build import build_site
 from cityloop.city.config import Settings
@@ -24,6 +23,7 @@ from cityloop.kernel.loop import Loop, Mode
 from cityloop.safety.guard import SignalGuard
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
+from tests.faults.running import HANGZHOU
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
