@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from string import Formatter
 from typing import cast
 
 import msgspec.inspect
@@ -12,14 +13,17 @@ import pytest
 import typer.main
 from starlette.routing import Route
 
-from cityloop.city.build import build_site
+from cityloop.city.build import build_site, registered_loops
 from cityloop.city.config import Settings
+from cityloop.city.rows import CABINET_STAYED, OPERATOR_WORDINGS
 from cityloop.city.surface import DecisionRow, Summary
 from cityloop.cli import app as cli
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Cycle
 from cityloop.kernel.frame import frame
 from cityloop.kernel.loop import Loop, Mode
+from cityloop.reaction.approvals import WORDINGS, Fate
+from cityloop.safety.envelope import Refusal
 from cityloop.safety.guard import SignalGuard
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
@@ -145,3 +149,18 @@ def test_the_loop_of_the_how_to_gives_every_junction_its_turn(tmp_path: Path) ->
     assert done.orders is not None
     assert done.orders.rows.tolist() == list(range(10))
     assert set(done.orders.actions.tolist()) == {1}
+
+
+def test_the_page_of_decisions_lists_every_wording_with_its_numbers_and_every_verdict() -> None:
+    wordings = [w for loop in registered_loops().values() for w in loop.wordings]
+    wordings += [*OPERATOR_WORDINGS, CABINET_STAYED, *WORDINGS.values()]
+    page = (DOCS / "reference" / "decisions.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| `([^|]*)` \| \S", page, re.MULTILINE))
+    for wording in wordings:
+        named = {name for _, name, _, _ in Formatter().parse(wording.template) if name}
+        assert named <= set(told.pop(wording.code).split("`, `")), wording.code
+    assert told == {}
+    words = {r.name.lower() for r in Refusal if r} | {f.name.lower() for f in Fate} | {"passed"}
+    verdicts = page.split("## Verdicts")[1]
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", verdicts, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", rows)) == words

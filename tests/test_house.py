@@ -45,7 +45,7 @@ def test_no_lock_names_where_packages_come_from() -> None:
 def test_the_public_surface_is_this_list() -> None:
     assert set(cityloop.__all__) == {
         *("CityTime", "CityloopError", "EntityIds", "Frame", "Latest", "Loop", "Memory", "Mode"),
-        *("Priority", "Proposals", "Score", "Table", "View", "__version__"),
+        *("Priority", "Proposals", "Reason", "Score", "Table", "View", "Wording", "__version__"),
     }
     assert all(getattr(cityloop, name) for name in cityloop.__all__)
 

@@ -7,6 +7,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.frame import EntityIds, Frame
 from cityloop.kernel.loop import Latest, Loop, Mode, Priority, Proposals, Score
+from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import Memory, Table, View
 
 __version__ = "0.1.0"
@@ -22,8 +23,10 @@ __all__ = [
     "Mode",
     "Priority",
     "Proposals",
+    "Reason",
     "Score",
     "Table",
     "View",
+    "Wording",
     "__version__",
 ]

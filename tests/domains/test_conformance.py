@@ -1,5 +1,6 @@
 """Every registered loop passes these; a newcomer's is tested before its author writes a test."""
 
+import msgspec
 import numpy as np
 import pytest
 from tests.faults.running import HANGZHOU
@@ -176,3 +177,16 @@ def test_every_recorded_decision_has_a_reason_with_a_number(loop: Loop, site: Si
     ]
     assert reasons
     assert all(any(c.isdigit() for c in text) and text.endswith(".") for text in reasons)
+
+
+def test_every_reason_is_of_a_wording_that_the_loop_declares(loop: Loop, site: Site) -> None:
+    whys = [
+        msgspec.json.decode(text)
+        for covered in turn_all(runner(loop, site), site, history(loop, site))
+        for part in covered.frames
+        if part.type == "Decision"
+        for text in part["why"]
+    ]
+    wordings = {wording.code: wording for wording in loop.wordings}
+    assert {why["code"] for why in whys} <= wordings.keys()
+    assert all(wordings[why["code"]](**why["numbers"]).sentence for why in whys)

@@ -68,7 +68,7 @@ def test_a_queue_on_red_gets_green_when_nobody_uses_the_other() -> None:
 
 def test_the_reason_tells_the_numbers() -> None:
     reason = loop.respond(Street().wait(EAST, 6).tick()).reason(0)
-    assert reason.startswith("Change to phase 1, where 6 stand: it would serve ")
+    assert reason.sentence.startswith("Change to phase 1, where 6 stand: it would serve ")
 
 
 def test_to_keep_a_phase_is_an_order_too() -> None:
@@ -84,7 +84,7 @@ def test_nothing_changes_before_the_minimum_green_is_over() -> None:
     street.signal["stageAge"] = 3.0
     found = street.tick()
     assert actions(found) == [NORTH_SOUTH]
-    assert loop.respond(found).reason(0) == "Keep phase 0: its minimum green is not over."
+    assert loop.respond(found).reason(0).sentence == "Keep phase 0: its minimum green is not over."
 
 
 def test_an_order_is_repeated_until_the_cabinet_shows_it() -> None:

@@ -10,8 +10,10 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Ints, Latest, Loop, Priority, Proposals, Score
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.reasons import Wording
 from cityloop.kernel.view import Memory, View
 
+MEAN = Wording("mean_light", "The mean is {mean:.1f} lx: {action}.")
 LAMPS = EntityIds([f"urn:ngsi-ld:Streetlight:{i}" for i in range(3)])
 
 
@@ -31,7 +33,10 @@ def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Any, Memory]:
 def respond(mean: Array) -> Proposals:
     actions = (mean < 10).astype(np.int64)
     return Proposals(
-        LAMPS, np.arange(3), actions, lambda i: f"The mean is {mean[i]:.1f} lx: {actions[i]}."
+        LAMPS,
+        np.arange(3),
+        actions,
+        lambda i: MEAN(mean=float(mean[i]), action=int(actions[i])),
     )
 
 

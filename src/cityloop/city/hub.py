@@ -24,7 +24,7 @@ from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
 from cityloop.kernel.runner import Runner
-from cityloop.reaction.approvals import SENTENCES, Advice, ApprovalBook, Fate
+from cityloop.reaction.approvals import WORDINGS, Advice, ApprovalBook, Fate
 from cityloop.reaction.holds import HoldBook
 from cityloop.safety.envelope import RELEASE
 from cityloop.safety.modes import ModeBook, ModeChange
@@ -160,7 +160,8 @@ class Hub:
         )
 
     def _verdict(self, advice: Advice, fate: Fate) -> Frame:
-        return verdict_frame(advice, fate, SENTENCES[fate], self.run, self.now)
+        reason = WORDINGS[fate](waited_s=ADVICE_S)
+        return verdict_frame(advice, fate, reason, self.run, self.now)
 
     def set_mode(self, loop: str, group: str, mode: Mode, evidence: str) -> Effects:
         """Switch a mode; raises RefusedError with what is missing."""

@@ -2,21 +2,33 @@
 
 from collections.abc import Set
 
+import msgspec
 import numpy as np
 
-from cityloop.city.surface import DecisionRow, ModeName
+from cityloop.city.surface import DecisionRow, ModeName, Why
 from cityloop.city.totals import MODE_CHANGE, mode_name
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.cycle import DECISION, decision_id
 from cityloop.kernel.frame import EntityIds, Frame, frame
 from cityloop.kernel.loop import Mode
+from cityloop.kernel.reasons import Reason, Wording
 from cityloop.reaction.approvals import Advice, Fate
 from cityloop.safety.envelope import SENTENCES, Refusal
 from cityloop.safety.modes import ModeChange
 
 OPERATOR, CABINET = "operator", "cabinet"
 """Who decided, where no loop did."""
+CABINET_STAYED = Wording("cabinet_stayed", "The cabinet stayed with phase {phase}: {because}.")
+HELD = Wording("operator_hold", "An operator holds phase {phase} for {minutes:g} minutes.")
+LOCKED_OUT = Wording(
+    "operator_lock_out", "An operator locks the junction out for {minutes:g} minutes."
+)
+FLASHED = Wording("operator_flash", "An operator orders flash for {minutes:g} minutes.")
+RELEASED = Wording("operator_release", "An operator gives the junction back.")
+_BY_HAND = {"hold": HELD, "lock_out": LOCKED_OUT, "flash": FLASHED, "release": RELEASED}
+OPERATOR_WORDINGS = tuple(_BY_HAND.values())
 _ACTIONS = {-1: "release", -2: "flash", -3: "lock_out"}
+_read_why = msgspec.json.Decoder(Why).decode
 
 
 def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRow]:
@@ -24,6 +36,7 @@ def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRo
     columns = [
         part[a].tolist() for a in ("loop", "actuator", "action", "verdict", "mode", "reason")
     ]
+    whys = _whys(part)
     time = iso(part.observed_at)
     rows = []
     for i, (name, loop, actuator, action, verdict, mode, reason) in enumerate(
@@ -43,10 +56,18 @@ def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRo
                 refused=0 < verdict < min(Fate),
                 mode=_mode(mode),
                 reason=reason,
+                why=whys[i],
                 waiting_for_confirmation=verdict == 0 and name in waiting,
             )
         )
     return rows
+
+
+def _whys(part: Frame) -> list[Why | None]:
+    """Code and numbers of each row; None where the record is older than they are."""
+    if "why" not in part.columns:
+        return [None] * len(part)
+    return [_read_why(text) if text else None for text in part["why"].tolist()]
 
 
 def _verdict(code: int) -> str:
@@ -60,7 +81,7 @@ def _mode(mode: int) -> ModeName:
     return name
 
 
-def verdict_frame(advice: Advice, fate: Fate, sentence: str, run: str, at: CityTime) -> Frame:
+def verdict_frame(advice: Advice, fate: Fate, reason: Reason, run: str, at: CityTime) -> Frame:
     """The record of what became of advice: the same decision id again, with its fate."""
     return _decision(
         advice.id,
@@ -69,7 +90,7 @@ def verdict_frame(advice: Advice, fate: Fate, sentence: str, run: str, at: CityT
         advice.action,
         fate,
         Mode.ADVISE,
-        sentence,
+        reason,
         run,
         at,
         advice.expires_at,
@@ -81,7 +102,8 @@ def operator_frame(
 ) -> Frame:
     """The record of a person's hand on a junction."""
     name = decision_id(OPERATOR, run, at, actuator)
-    reason = f"An operator ordered {operation.replace('_', '-')}."
+    phase = action if action >= 0 else None
+    reason = _BY_HAND[operation](phase=phase, minutes=(until - at) / 60_000)
     return _decision(name, OPERATOR, actuator, action, 0, Mode.ACT, reason, run, at, until)
 
 
@@ -104,7 +126,7 @@ def _refusal(report: Frame, row: int) -> Frame:
         phase,
         code,
         Mode.ACT,
-        f"The cabinet stayed with phase {phase}: {SENTENCES[code]}.",
+        CABINET_STAYED(phase=phase, because=SENTENCES[code]),
         run,
         at,
         at,
@@ -118,7 +140,7 @@ def _decision(
     action: int,
     verdict: int,
     mode: Mode,
-    reason: str,
+    reason: Reason,
     run: str,
     at: CityTime,
     expires_at: CityTime,
@@ -133,7 +155,8 @@ def _decision(
         action=[action],
         verdict=[int(verdict)],
         mode=[int(mode)],
-        reason=[reason],
+        reason=[reason.sentence],
+        why=[reason.written()],
         expiresAt=[int(expires_at)],
         inputs=[""],
         version=[""],

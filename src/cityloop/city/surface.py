@@ -203,6 +203,13 @@ class LiveState(Struct, frozen=True):
     modes: dict[str, dict[str, ModeName]]
 
 
+class Why(Struct, frozen=True):
+    """The reason of a decision for programs: which kind, and the numbers that made it."""
+
+    code: str
+    numbers: dict[str, float | int | str | None]
+
+
 class DecisionRow(Struct, frozen=True):
     """A recorded decision.
 
@@ -210,7 +217,8 @@ class DecisionRow(Struct, frozen=True):
     a decision later (confirmed, rejected, expired), it is recorded again: same ``id``, new number.
     ``action``: set_phase, hold, lock_out, flash or release; ``phase``: index, for set_phase.
     ``verdict``: "passed" or the code word of what became of it instead; ``reason``: the sentence a
-    person reads, the guard's own where it refused (then ``refused``).
+    person reads, with the guard's own where it refused (then ``refused``); ``why`` the same for
+    programs, None in records older than it.
     """
 
     number: int
@@ -225,3 +233,4 @@ class DecisionRow(Struct, frozen=True):
     mode: ModeName
     reason: str
     waiting_for_confirmation: bool = False
+    why: Why | None = None

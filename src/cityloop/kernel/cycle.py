@@ -11,6 +11,7 @@ from cityloop import __version__
 from cityloop.kernel.clock import CityTime, after
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Guard, Ints, Loop, Mode, Orders, Proposals
+from cityloop.kernel.reasons import Reason
 from cityloop.kernel.view import Memory, Table, View
 
 DECISION = "Decision"
@@ -143,7 +144,7 @@ class Cycle:
         rows = proposals.rows[fresh]
         self._minds[:, rows] = minds[:, fresh]
         names = [self._actuators.names[row] for row in rows]
-        sentences = [self._sentence(proposals, verdicts, i) for i in fresh.tolist()]
+        told = [proposals.reason(i) for i in fresh.tolist()]
         count = len(names)
         return frame(
             DECISION,
@@ -155,17 +156,17 @@ class Cycle:
             action=minds[0, fresh],
             verdict=minds[1, fresh],
             mode=minds[2, fresh],
-            reason=sentences,
+            reason=[self._sentence(r, int(verdicts[i])) for r, i in zip(told, fresh, strict=True)],
+            why=[reason.written() for reason in told],
             expiresAt=[after(view.at, proposals.valid_s)] * count,
             inputs=[digest(view)] * count,
             version=[f"{self.loop.version}; {_MADE_WITH}"] * count,
         )
 
-    def _sentence(self, proposals: Proposals, verdicts: Ints, i: int) -> str:
-        reason = proposals.reason(i)
-        if not verdicts[i]:
-            return reason
-        return f"{reason} Refused: {self._guard.reasons[int(verdicts[i])]}"
+    def _sentence(self, reason: Reason, verdict: int) -> str:
+        if not verdict:
+            return reason.sentence
+        return f"{reason.sentence} Refused: {self._guard.reasons[verdict]}"
 
     def recall(self, decisions: Frame) -> None:
         """Take minds from a Decision frame of the log, so that they are not recorded twice.

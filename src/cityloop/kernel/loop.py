@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import Memory, View
 
 Ints = npt.NDArray[np.int64]
@@ -51,14 +52,14 @@ class Proposals:
     """What a loop wants done at one instant, as columns.
 
     ``rows``: shape (k,), rows of ``actuators``; ``actions``: shape (k,), the actuator type's own
-    code (for a signal: the phase). ``reason(i)`` gives the sentence for proposal ``i``; it is only
-    asked where a decision is recorded. A proposal lapses ``valid_s`` seconds after its tick.
+    code (for a signal: the phase). ``reason(i)`` tells why proposal ``i`` is made; it is only asked
+    where a decision is recorded. A proposal lapses ``valid_s`` seconds after its tick.
     """
 
     actuators: EntityIds
     rows: Ints
     actions: Ints
-    reason: Callable[[int], str]
+    reason: Callable[[int], Reason]
     valid_s: float = 5.0
 
     def __len__(self) -> int:
@@ -87,7 +88,8 @@ class Loop:
     """One loop: a value that runs nothing by itself.
 
     ``every_s``: city seconds between ticks. ``start``: the memory before the first tick, from what
-    the loop ``knows``. ``version`` is recorded with every decision.
+    the loop ``knows``. ``version`` is recorded with every decision. ``wordings``: every kind of
+    reason that its proposals may have, so that translations can be complete.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Loop:
     knows: tuple[str, ...] = ()
     priority: Priority = Priority.OPTIMISATION
     settings: Mapping[str, float] = field(default_factory=dict)
+    wordings: tuple[Wording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ import msgspec
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.reasons import Wording
 
 
 class Fate(IntEnum):
@@ -19,11 +20,11 @@ class Fate(IntEnum):
     OVERTAKEN = 103
 
 
-SENTENCES = {
-    Fate.CONFIRMED: "Confirmed by a person.",
-    Fate.REJECTED: "Rejected by a person.",
-    Fate.LAPSED: "Nobody confirmed it in time.",
-    Fate.OVERTAKEN: "Overtaken by newer advice for the same junction.",
+WORDINGS = {
+    Fate.CONFIRMED: Wording("advice_confirmed", "Confirmed by a person."),
+    Fate.REJECTED: Wording("advice_rejected", "Rejected by a person."),
+    Fate.LAPSED: Wording("advice_lapsed", "Nobody confirmed it in {waited_s:.0f} s."),
+    Fate.OVERTAKEN: Wording("advice_overtaken", "Overtaken by newer advice for the same junction."),
 }
 
 

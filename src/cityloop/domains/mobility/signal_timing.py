@@ -19,6 +19,7 @@ from cityloop.analysis.arrivals import AGES, Reach, arrivals, entries, reach
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, EntityIds
 from cityloop.kernel.loop import Latest, Loop, Proposals, Score
+from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import Memory, View
 from cityloop.standards.network import RoadNetwork
 
@@ -39,6 +40,19 @@ BETWEEN_READINGS = 1.0
 """Vehicles by which queue and count may disagree: one may leave between the two readings."""
 FORGOTTEN_S = 900.0
 """Time constant of the turning shares."""
+
+
+MINIMUM_RUNS = Wording("minimum_green_runs", "Keep phase {phase}: its minimum green is not over.")
+SERVES_MOST = Wording(
+    "serves_most",
+    "Keep phase {phase}: it serves {rate_now:.2f} vehicles a second,"
+    " and no other would serve more.",
+)
+SERVES_MORE = Wording(
+    "serves_more",
+    "Change to phase {wanted}, where {queued} stand: it would serve {rate_wanted:.2f} vehicles a"
+    " second, {lost_s:.0f} s of change-over included; phase {phase} serves {rate_now:.2f}.",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,19 +224,19 @@ def respond(findings: Timing) -> Proposals:
     )
 
 
-def _reason(seen: Timing, j: int) -> str:
-    now, wanted = int(seen.phase[j]), int(seen.wanted[j])
-    if now == wanted and not seen.free[j]:
-        return f"Keep phase {now}: its minimum green is not over."
-    if now == wanted:
-        return (
-            f"Keep phase {now}: it serves {seen.rate_now[j]:.2f} vehicles a second, "
-            "and no other would serve more."
-        )
-    return (
-        f"Change to phase {wanted}, where {seen.queued[j]:.0f} stand: it would serve "
-        f"{seen.rate_wanted[j]:.2f} vehicles a second, {seen.lost_s[j]:.0f} s of change-over "
-        f"included; phase {now} serves {seen.rate_now[j]:.2f}."
+def _reason(seen: Timing, j: int) -> Reason:
+    phase, wanted, rate_now = int(seen.phase[j]), int(seen.wanted[j]), float(seen.rate_now[j])
+    if phase == wanted and not seen.free[j]:
+        return MINIMUM_RUNS(phase=phase)
+    if phase == wanted:
+        return SERVES_MOST(phase=phase, rate_now=rate_now)
+    return SERVES_MORE(
+        phase=phase,
+        wanted=wanted,
+        queued=round(float(seen.queued[j])),
+        rate_now=rate_now,
+        rate_wanted=float(seen.rate_wanted[j]),
+        lost_s=float(seen.lost_s[j]),
     )
 
 
@@ -244,4 +258,5 @@ loop = Loop(
     analyse=analyse,
     respond=respond,
     score=Score("mean travel time of all vehicles", "s", lower_is_better=True),
+    wordings=(MINIMUM_RUNS, SERVES_MOST, SERVES_MORE),
 )
