@@ -93,6 +93,70 @@ export interface Decision {
   mode: Mode;
   reason: string;
   waiting_for_confirmation: boolean;
+  /** Why, for a page that writes the reason itself; absent where a loop gives only the sentence. */
+  why?: { code: string; numbers: Record<string, number> } | null;
+}
+
+/** Every vehicle of the loop's twin at one instant, by columns. */
+export interface Vehicles {
+  run: string;
+  city_time: string;
+  ids: number[];
+  x: number[];
+  y: number[];
+  /** Degrees, clockwise from north. */
+  angle: number[];
+  speed: number[];
+}
+
+export type Severity = "critical" | "high" | "medium" | "low";
+export type AlarmState = "unacknowledged" | "acknowledged" | "returned" | "shelved" | "closed";
+
+export interface Alarm {
+  number: number;
+  id: string;
+  kind: string;
+  severity: Severity;
+  group: string;
+  subject: string;
+  junction: string | null;
+  data: Record<string, number | string | null>;
+  text: string;
+  raised_at: string;
+  cleared_at: string | null;
+  state: AlarmState;
+  acknowledged_by: string | null;
+  shelved_until: string | null;
+  shelve_reason: string | null;
+  escalated_to: string | null;
+  count: number;
+}
+
+/** What the screen showed at a past moment; rows as in LiveState. */
+export interface Moment {
+  run: string;
+  city_time: string;
+  junctions: JunctionState[];
+  vehicles_on: number[];
+  queued: number[];
+  modes: Record<string, Record<string, Mode>>;
+  decisions: Decision[];
+  measures: Measures | null;
+}
+
+export interface Run {
+  run: string;
+  begins: string;
+  ends: string;
+}
+
+/** What a junction showed and its detectors counted between two instants. */
+export interface Timeline {
+  run: string;
+  begins: string;
+  ends: string;
+  stages: { at: string; phase: number; stage: number; in_charge: number }[];
+  detectors: { id: string; step_s: number; queued: (number | null)[]; vehicles: (number | null)[] }[];
 }
 
 export interface Trend {
@@ -121,6 +185,18 @@ export function readDecisions(limit: number, junction?: string): Promise<Decisio
   return read(`/api/decisions?${query}`);
 }
 
+export const readRuns = (): Promise<Run[]> => read("/api/history/runs");
+
+export function readMoment(run: string, at: string, signal?: AbortSignal): Promise<Moment> {
+  return read(`/api/history/moment?${new URLSearchParams({ run, at })}`, signal);
+}
+
+/** The last `minutes` of a junction, up to now or up to a past moment. */
+export function readTimeline(junction: string, minutes: number, past?: { run: string; at: string }) {
+  const query = new URLSearchParams({ minutes: String(minutes), ...past });
+  return read<Timeline>(`/api/junctions/${encodeURIComponent(junction)}/timeline?${query}`);
+}
+
 export function setMode(loop: string, group: string, mode: Mode, shadowResult: string | null) {
   return post(`/api/loops/${loop}/mode`, { group, mode, shadow_result: shadowResult });
 }
@@ -138,20 +214,21 @@ export function drive(action: DriveAction, speed: number | null = null) {
   return post("/api/drive", { action, speed });
 }
 
-async function read<T>(path: string): Promise<T> {
-  return (await request(path, {})).json() as Promise<T>;
+export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await request(path, signal === undefined ? {} : { signal })).json() as Promise<T>;
 }
 
-async function post(path: string, body: object): Promise<void> {
+export async function post(path: string, body: object): Promise<void> {
   const headers = { "Content-Type": "application/json" };
   await request(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-async function request(path: string, init: RequestInit): Promise<Response> {
+export async function request(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, init);
-  } catch {
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
     throw new ApiError("", ""); // no answer at all: the page has its own words for that
   }
   if (!response.ok) throw await problem(response);

@@ -5,9 +5,9 @@ import { CounterLine } from "./counters";
 import { Notices } from "./dialog";
 import { button, h } from "./dom";
 import { Feed } from "./feed";
-import { JunctionPanel } from "./junction";
+import { JunctionPanel } from "./junction/panel";
 import { Advice, Loops } from "./loops";
-import { CityMap } from "./map";
+import { CityMap } from "./map/map";
 import { shortNames } from "./names";
 import { MeasureStrip } from "./measures";
 import { Banner, StatusLine } from "./status";
@@ -90,15 +90,6 @@ class Page {
 
 function mount(store: Store): void {
   let shown = present(store);
-  let asked = false;
-  const redraw = () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      shown.show();
-    });
-  };
   function present(of: Store): Page {
     const next = new Page(of, new Speech(language, timeZone), () => {
       language = language === "zh" ? "en" : "zh";
@@ -111,8 +102,8 @@ function mount(store: Store): void {
     next.show();
     return next;
   }
-  follow(store, redraw);
-  setInterval(redraw, 1000); // ages go on while no news comes
+  store.watch(() => shown.show());
+  follow(store);
 }
 
 async function start(): Promise<void> {

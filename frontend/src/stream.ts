@@ -1,40 +1,69 @@
 // The event stream: keeps itself connected, fills the store, and reads again what was missed.
 
-import { type Decision, type LiveState, readDecisions } from "./api";
+import { type Alarm, type Decision, type LiveState, readDecisions, type Vehicles } from "./api";
 import type { Store } from "./store";
 
 const RETRY_MS = 2000;
 const LIMIT = 100;
 
-/** Follow the city until the page goes; `changed` is called after each piece of news. */
-export function follow(store: Store, changed: () => void): void {
-  const source = new EventSource("/api/stream");
-  const reread = async () => {
-    store.add(await readDecisions(LIMIT));
-    changed();
-  };
-  source.addEventListener("open", () => {
-    store.connected = true;
-    void reread();
-  });
-  source.addEventListener("state", (event) => {
-    store.take(JSON.parse(event.data as string) as LiveState);
-    changed();
-  });
-  source.addEventListener("decisions", (event) => {
-    store.add(JSON.parse(event.data as string) as Decision[]);
-    changed();
-  });
-  source.addEventListener("gap", () => {
-    store.missed = true;
-    void reread();
-  });
-  source.addEventListener("error", () => {
-    store.connected = false;
-    changed();
+/** Follow the city until the page goes. Positions are asked for only while somebody looks at them. */
+export function follow(store: Store): void {
+  const stream = new Stream(store);
+  store.watch(() => stream.renew());
+  document.addEventListener("visibilitychange", () => stream.renew());
+  setInterval(() => store.changed(), 1000); // ages go on while no news comes
+}
+
+class Stream {
+  private vehicles = false;
+  private source: EventSource;
+
+  constructor(private readonly store: Store) {
+    this.source = this.open();
+  }
+
+  /** Open again where positions became wanted, or unwanted. */
+  renew(): void {
+    const wanted = this.store.wantsVehicles && !document.hidden;
+    if (wanted === this.vehicles) return;
+    this.vehicles = wanted;
+    this.source.close();
+    this.source = this.open();
+  }
+
+  private open(): EventSource {
+    const { store } = this;
+    const source = new EventSource(this.vehicles ? "/api/stream?vehicles=1" : "/api/stream");
+    const on = (name: string, take: (data: never) => void) => {
+      source.addEventListener(name, (event: MessageEvent<string>) => take(JSON.parse(event.data) as never));
+    };
+    on("state", (state: LiveState) => store.take(state));
+    on("decisions", (rows: Decision[]) => store.add(rows));
+    on("alarms", (rows: Alarm[]) => store.takeAlarms(rows));
+    on("vehicles", (positions: Vehicles) => store.takeVehicles(positions));
+    source.addEventListener("open", () => {
+      store.connected = true;
+      void this.reread();
+    });
+    source.addEventListener("gap", () => {
+      store.missed = true;
+      void this.reread();
+    });
+    source.addEventListener("error", () => this.failed(source));
+    return source;
+  }
+
+  private failed(source: EventSource): void {
+    this.store.connected = false;
+    this.store.changed();
     // The browser tries again by itself, but not after an answer other than 200.
-    if (source.readyState === EventSource.CLOSED) {
-      setTimeout(() => follow(store, changed), RETRY_MS);
-    }
-  });
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => {
+      if (source === this.source) this.source = this.open();
+    }, RETRY_MS);
+  }
+
+  private async reread(): Promise<void> {
+    this.store.add(await readDecisions(LIMIT));
+  }
 }

@@ -1,7 +1,11 @@
 // The words of the map, the junction's panel and the time slider.
 
-const en = {};
+const en = {
+  replayed: "Replay, not live",
+};
 
-const zh: typeof en = {};
+const zh: typeof en = {
+  replayed: "回放，非实时",
+};
 
 export const mapWords = { en, zh };

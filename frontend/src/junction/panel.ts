@@ -1,14 +1,14 @@
 // One junction in full: what it shows and who is in charge, its queues, why it was decided so, and
 // the operator's hand on it.
 
-import { type Decision, operate, type Operation, readDecisions } from "./api";
-import { ask } from "./dialog";
-import { button, h, setAttribute, setText, svg } from "./dom";
-import { type Approach, approaches, load, movements, side } from "./geometry";
-import { Glyph } from "./glyph";
-import { decisionItem } from "./feed";
-import type { Store } from "./store";
-import type { Speech } from "./words";
+import { type Decision, operate, type Operation, readDecisions } from "../api";
+import { ask } from "../dialog";
+import { button, h, setAttribute, setText, svg } from "../dom";
+import { type Approach, approaches, load, movements, side } from "../map/geometry";
+import { Glyph } from "../map/glyph";
+import { decisionItem } from "../feed";
+import type { Store } from "../store";
+import type { Speech } from "../words";
 
 const GLYPH_PX = 30;
 const FULL_QUEUE = 40; // vehicles that fill a bar

@@ -1,7 +1,7 @@
 // The sign of a junction: a disc with arrows for the movements that are green now.
 
-import type { JunctionState, MapJunction } from "./api";
-import { setAttribute, svg } from "./dom";
+import type { JunctionState, MapJunction } from "../api";
+import { setAttribute, svg } from "../dom";
 import type { Movement } from "./geometry";
 
 const STAGES = ["green", "yellow", "red", "flash"];

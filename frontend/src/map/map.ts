@@ -1,11 +1,11 @@
 // The map: roads, queues before each junction, and what each signal shows. Drawn as SVG, because its
 // few hundred elements are then reachable by keyboard and screen reader and follow the colour scheme.
 
-import type { LiveState, MapData, Point } from "./api";
-import { h, setAttribute, setText, svg } from "./dom";
+import type { LiveState, MapData, Point } from "../api";
+import { h, setAttribute, setText, svg } from "../dom";
 import { type Approach, approaches, bounds, load, movements } from "./geometry";
 import { Glyph } from "./glyph";
-import type { Speech } from "./words";
+import type { Speech } from "../words";
 
 const MARGIN_PX = 18;
 const NAME_PX = 7; // width of a letter of a junction's name

@@ -1,0 +1,21 @@
+// Puts the map into the element that the shell gives.
+
+import type { Context, Dispose } from "../context";
+import { CityMap } from "./map";
+
+export function mountMap(element: HTMLElement, context: Context): Dispose {
+  const { store, speech, names } = context;
+  const junctions = store.map.junctions;
+  const map = new CityMap(store.map, speech, names, (row) => context.choose(junctions[row]?.id ?? null));
+  const show = () => {
+    if (store.state) map.show(store.state);
+    map.mark(junctions.findIndex((junction) => junction.id === store.chosen));
+  };
+  element.replaceChildren(map.element);
+  show();
+  const stop = context.onChange(show);
+  return () => {
+    stop();
+    map.element.remove();
+  };
+}
