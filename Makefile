@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check docs bench lock clean setup chromium
+.PHONY: help run test test-all check types docs bench lock clean setup chromium
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -49,6 +49,9 @@ check: setup ## format, lint, types, layers, front end
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-logo
 	@$(npm) run --silent check
+
+types: setup ## the API's types for the page, from the route table
+	@$(bin)/python -m scripts.api_types
 
 docs: .venv/.done ## the manual, into site/
 	@$(bin)/zensical build --clean --strict

@@ -23,3 +23,7 @@ class BusyError(CityloopError):
 
 class RefusedError(CityloopError):
     """A person or client asked for what is not permitted here and now."""
+
+
+class MissingError(CityloopError):
+    """Something that was asked for by name does not exist, or no longer."""

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cityloop.kernel.errors import BusyError, RefusedError
+from cityloop.kernel.errors import BusyError, MissingError, RefusedError
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -40,6 +40,11 @@ async def refused(request: Request, error: RefusedError) -> Response:
     return problem(409, str(error), request.url.path, "Nothing was changed.")
 
 
+async def missing(request: Request, error: MissingError) -> Response:
+    """The address exists, but not what it names."""
+    return problem(404, str(error), request.url.path, "/api/map and the lists name what exists.")
+
+
 async def busy(request: Request, error: BusyError) -> Response:
     """The part of the city that would answer is away."""
     advice = "Nothing was changed. Try again in a second; /health/ready names the part."
@@ -66,6 +71,7 @@ async def broken(request: Request, _error: Exception) -> Response:
 HANDLERS: dict[Any, Any] = {
     RefusedError: refused,
     BusyError: busy,
+    MissingError: missing,
     msgspec.MsgspecError: unreadable,
     HTTPException: http_error,
     500: broken,
