@@ -9,6 +9,7 @@ from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
 
 LANES = EntityIds([f"urn:ngsi-ld:LaneDetector:{i}" for i in range(12)])
 LAMPS = EntityIds([f"urn:ngsi-ld:Lamp:{i}" for i in range(3)])
@@ -28,12 +29,18 @@ def tick(sequence: int, run: str = "r1") -> Batch:
         state = np.array([f"on{sequence}", "off", ""], dtype=object)
         gone = np.array([False, sequence % 2 == 0, True])
         frames.append(Frame("Lamp", run, at, LAMPS, {"powerState": Column(state, gone)}))
+    rows: tuple[Rows, ...] = ()
+    if sequence % 4 == 0:
+        entity = rng.integers(0, len(LAMPS), 5).astype(np.int32)
+        times = at + rng.integers(-3, 2, 5) * 500
+        level = Column(rng.random(5), None, entity == 1)
+        rows = (Rows("Meter", run, LAMPS, entity, times, {"level": level}),)
     changes = []
     if sequence % 5 == 0:
         operation = "delete" if sequence % 2 else "set"
         lamp = LAMPS.names[sequence % len(LAMPS)]
         changes.append(Change("Lamp", lamp, "powerState", run, at, "dim", operation, "urn:d:1"))
-    return Batch("twin", run, sequence, tuple(frames), tuple(changes))
+    return Batch("twin", run, sequence, tuple(frames), tuple(changes), rows)
 
 
 @pytest.fixture(name="tick")

@@ -97,7 +97,7 @@ def test_another_process_may_query_while_one_stores(
     log.append([tick(4)])
     reader = SqliteContext(tmp_path, SqliteLog(tmp_path, clock, readonly=True), readonly=True)
     assert told(reader) == told(context)
-    assert reader.types() == {"LaneDetector": 12, "Lamp": 2}
+    assert reader.types() == {"LaneDetector": 12, "Lamp": 2, "Meter": 2}
 
 
 def test_a_table_has_the_newest_numbers_and_nan_for_null(

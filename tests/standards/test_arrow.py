@@ -13,6 +13,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.frame import Column, EntityIds, Frame, frame
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
 from cityloop.standards.arrow import ids_of, read_batch, read_ids, write_batch, write_ids
 
 words = st.text(max_size=6)
@@ -59,6 +60,16 @@ def frames(draw: st.DrawFn) -> Frame:
     return Frame(draw(words), draw(words), draw(times), ids, draw(named))
 
 
+@st.composite
+def sparse(draw: st.DrawFn) -> Rows:
+    ids = EntityIds(draw(st.lists(words, unique=True, min_size=1, max_size=5)))
+    rows = draw(st.integers(0, 6))
+    entity = draw(hnp.arrays(np.int32, rows, elements=st.integers(0, len(ids) - 1)))
+    at = draw(hnp.arrays(np.int64, rows))
+    named = st.dictionaries(words, columns(rows), max_size=3)
+    return Rows(draw(words), draw(words), ids, entity, at, draw(named))
+
+
 batches = st.builds(
     Batch,
     words,
@@ -66,6 +77,7 @@ batches = st.builds(
     st.integers(1, 2**63),
     st.lists(frames(), max_size=3).map(tuple),
     st.lists(changes, max_size=2).map(tuple),
+    st.lists(sparse(), max_size=2).map(tuple),
 )
 
 
@@ -74,7 +86,13 @@ def facts(batch: Batch) -> list[Any]:
     parts = [(f.type, f.run, f.observed_at, f.ids.names, list(f.columns)) for f in batch.frames]
     dtypes = [[c.values.dtype for c in f.columns.values()] for f in batch.frames]
     written = [repr(change) for change in write_changes(batch.frames, batch.changes)]
-    return [batch.source, batch.run, batch.sequence, parts, dtypes, written]
+    rows = [
+        (r.type, r.run, r.ids.names, r.entity.tolist(), r.observed_at.tolist(), list(r.columns))
+        for r in batch.rows
+    ]
+    kinds = [[c.values.dtype for c in r.columns.values()] for r in batch.rows]
+    said = [repr(change) for r in batch.rows for change in write_changes(r.frames())]
+    return [batch.source, batch.run, batch.sequence, parts, dtypes, written, rows, kinds, said]
 
 
 @given(batches)

@@ -36,6 +36,7 @@ class Totals:
                 self._decided(part)
             elif part.type == "SignalController":
                 self._reported(part)
+        self.observations += sum(part.observations for part in batch.rows)
 
     def _decided(self, part: Frame) -> None:
         self.decisions += len(part)

@@ -107,12 +107,11 @@ def _spans(commits: Sequence[Commit]) -> list[tuple[str, str, int, int, int]]:
     """Type, run, first position, first and last city time of what ``commits`` hold."""
     spans: dict[tuple[str, str], tuple[int, int]] = {}
     for commit in commits:
-        for part in commit.batch.frames:
-            since, until = spans.get((part.type, part.run), (part.observed_at, part.observed_at))
-            spans[part.type, part.run] = (
-                min(since, part.observed_at),
-                max(until, part.observed_at),
-            )
+        told = [(p.type, p.run, p.observed_at, p.observed_at) for p in commit.batch.frames]
+        told += [(p.type, p.run, p.oldest, p.newest) for p in commit.batch.rows if len(p)]
+        for type_, run, oldest, newest in told:
+            since, until = spans.get((type_, run), (oldest, newest))
+            spans[type_, run] = min(since, oldest), max(until, newest)
     first = commits[0].position
     return [(type_, run, first, since, until) for (type_, run), (since, until) in spans.items()]
 

@@ -7,9 +7,10 @@ from functools import partial
 from operator import attrgetter
 
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import segment_frames
+from cityloop.interconnection.segments import segment_parts
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
+from cityloop.kernel.rows import Rows
 
 _observed_at = attrgetter("observed_at")
 
@@ -21,7 +22,7 @@ class _Piece:
     first: CityTime
     last: CityTime
     number: int
-    read: Callable[[], Sequence[Frame]]
+    read: Callable[[], Sequence[Frame | Rows]]
 
 
 class ParquetHistory:
@@ -38,7 +39,7 @@ class ParquetHistory:
         """
         compacted = self._log.compacted()
         pieces = [
-            _Piece(first, last, number, partial(segment_frames, folder, type_))
+            _Piece(first, last, number, partial(segment_parts, folder, type_))
             for number, (folder, first, last) in enumerate(
                 self._log.spans(type_, run, since, until, compacted)
             )
@@ -46,19 +47,28 @@ class ParquetHistory:
         hot = [
             part
             for commit in self._log.read(compacted)
-            for part in commit.batch.frames
-            if part.type == type_ and part.run == run
+            for part in commit.batch.parts
+            if part.type == type_ and part.run == run and len(part)
         ]
         if hot:
-            times = [part.observed_at for part in hot]
-            pieces.append(_Piece(min(times), max(times), len(pieces), lambda: hot))
+            first = min(p.oldest if isinstance(p, Rows) else p.observed_at for p in hot)
+            last = max(p.newest if isinstance(p, Rows) else p.observed_at for p in hot)
+            pieces.append(_Piece(first, last, len(pieces), lambda: hot))
         for group in _overlapping(pieces):
             parts = (_wanted(piece.read(), run, since, until) for piece in group)
             yield from heapq.merge(*parts, key=_observed_at)
 
 
-def _wanted(parts: Sequence[Frame], run: str, since: CityTime, until: CityTime) -> list[Frame]:
-    found = [part for part in parts if part.run == run and since <= part.observed_at < until]
+def _wanted(
+    parts: Sequence[Frame | Rows], run: str, since: CityTime, until: CityTime
+) -> list[Frame]:
+    found: list[Frame] = []
+    for part in parts:
+        if part.run == run and isinstance(part, Rows):
+            span = (part.observed_at >= since) & (part.observed_at < until)
+            found.extend(part.taken(span).frames())
+        elif part.run == run and isinstance(part, Frame) and since <= part.observed_at < until:
+            found.append(part)
     return sorted(found, key=_observed_at)
 
 

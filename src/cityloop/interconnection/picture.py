@@ -14,6 +14,7 @@ from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
 from cityloop.kernel.view import Table
 
 Ints = npt.NDArray[np.int64]
@@ -36,7 +37,7 @@ class _Cells:
         self.at = _grown(self.at, rows, _UNSEEN)
         self.run = _grown(self.run, rows, 0)
 
-    def put(self, rows: Ints, values: Array, null: Bools | None, at: int, run: int) -> None:
+    def put(self, rows: Ints, values: Array, null: Bools | None, at: int | Ints, run: int) -> None:
         """Write ``values`` to ``rows``; kinds of values that differ are kept as they are."""
         if values.dtype != self.values.dtype:
             self.values = self.values.astype(_common(self.values.dtype, values.dtype))
@@ -112,6 +113,15 @@ class _Field:
         return int(seen.sum())
 
 
+def _last_of_each(rows: Ints, times: Ints, candidates: Bools) -> Ints:
+    """Of the candidates of each row, the place of the newest; the later one of two of a time."""
+    places = np.flatnonzero(candidates)
+    order = places[np.lexsort((places, times[places], rows[places]))]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = rows[order[1:]] != rows[order[:-1]]
+    return order[last]
+
+
 class Picture:
     """The fold. A change wins over one of the same key that was observed earlier, or at the same
     time and committed earlier; a delete wins and is remembered likewise, so nothing late revives
@@ -125,9 +135,11 @@ class Picture:
         self._run_code: dict[str, int] = {}
 
     def fold(self, batch: Batch) -> None:
-        """Take in all changes of ``batch``, frames first."""
+        """Take in all changes of ``batch``: frames, then rows, then what neither holds."""
         for part in batch.frames:
             self._fold_frame(part)
+        for rows in batch.rows:
+            self._fold_rows(rows)
         for change in batch.changes:
             self._fold_change(change)
 
@@ -154,6 +166,27 @@ class Picture:
                 fresh &= self._wins_over_rest(field, part, attribute, fresh)
             self._put(cells, rows, column, fresh, part.observed_at, run)
             field.dirty[rows[fresh]] = True
+
+    def _fold_rows(self, part: Rows) -> None:
+        if part.type in self._skip or not len(part):
+            return
+        field = self._field(part.type)
+        if field.rest:
+            for one in part.frames():
+                self._fold_frame(one)
+            return
+        run = self._run(part.run)
+        rows = field.rows(part.ids)[part.entity]
+        for attribute, column in part.columns.items():
+            cells = field.cells_of(attribute, column.values.dtype)
+            fresh = part.observed_at >= cells.at[rows]
+            if column.absent is not None:
+                fresh &= ~column.absent
+            newest = _last_of_each(rows, part.observed_at, fresh)
+            null = None if column.null is None else column.null[newest]
+            times = part.observed_at[newest]
+            cells.put(rows[newest], column.values[newest], null, times, run)
+            field.dirty[rows[newest]] = True
 
     def _put(
         self, cells: _Cells, rows: Ints, column: Column, fresh: Bools, at: int, run: int

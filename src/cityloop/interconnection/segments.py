@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +25,7 @@ from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Commit, Position
+from cityloop.kernel.rows import Rows
 from cityloop.standards.arrow import ColumnKind, read_batch, read_column, write_batch, write_column
 
 Ints = npt.NDArray[np.int64]
@@ -51,11 +52,25 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True):
     ids: int
 
 
+class _Rows(msgspec.Struct, array_like=True, frozen=True):
+    table: int
+    run: str
+    ids: int
+    entity: bytes
+    observed_at: bytes
+
+
 class _Commit(msgspec.Struct, array_like=True, frozen=True):
     position: int
     committed_at: int
     rest: bytes
     frames: tuple[_Frame, ...]
+    rows: tuple[_Rows, ...] = ()
+
+    @property
+    def parts(self) -> tuple[_Frame | _Rows, ...]:
+        """Frames, then rows, as a batch holds them."""
+        return (*self.frames, *self.rows)
 
 
 class _Index(msgspec.Struct, array_like=True, frozen=True):
@@ -64,36 +79,47 @@ class _Index(msgspec.Struct, array_like=True, frozen=True):
     commits: tuple[_Commit, ...]
 
 
+_Part: TypeAlias = Frame | Rows
+_Kind: TypeAlias = tuple[str, bool, tuple[ColumnKind, ...]]
 _read_index_body = msgspec.msgpack.Decoder(_Index).decode
 
 
 def write_segment(folder: Path, commits: Sequence[Commit]) -> None:
     """Write ``commits`` into the empty ``folder`` and wait until the disk has them."""
     ids: dict[EntityIds, int] = {}
-    groups: dict[tuple[str, tuple[ColumnKind, ...]], list[Frame]] = {}
-    numbers: dict[tuple[str, tuple[ColumnKind, ...]], int] = {}
+    groups: dict[_Kind, list[_Part]] = {}
+    numbers: dict[_Kind, int] = {}
     entries = []
+
+    def place(part: Frame | Rows) -> tuple[int, int]:
+        """The numbers of the part's table and of its list of ids."""
+        kind = part.type, isinstance(part, Rows), _kinds(part)
+        groups.setdefault(kind, []).append(part)
+        return numbers.setdefault(kind, len(numbers)), ids.setdefault(part.ids, len(ids))
+
     for commit in commits:
-        frames = []
+        frames, rows = [], []
         for part in commit.batch.frames:
-            kind = part.type, _kinds(part)
-            table = numbers.setdefault(kind, len(numbers))
-            groups.setdefault(kind, []).append(part)
-            listed = ids.setdefault(part.ids, len(ids))
+            table, listed = place(part)
             frames.append(_Frame(table, part.run, part.observed_at, listed))
-        rest = write_batch(replace(commit.batch, frames=()))
-        entries.append(_Commit(commit.position, commit.committed_at, rest, tuple(frames)))
+        for sparse in commit.batch.rows:
+            table, listed = place(sparse)
+            own = sparse.entity.astype("<i4").tobytes(), sparse.observed_at.astype("<i8").tobytes()
+            rows.append(_Rows(table, sparse.run, listed, *own))
+        rest = write_batch(replace(commit.batch, frames=(), rows=()))
+        head = commit.position, commit.committed_at, rest
+        entries.append(_Commit(*head, tuple(frames), tuple(rows)))
     tables = []
-    for number, ((type_, columns), frames_of_kind) in enumerate(groups.items()):
+    for number, ((type_, _, columns), parts_of_kind) in enumerate(groups.items()):
         file = f"{quote(type_, safe='')}.{number}.parquet"
-        written = _write_table(folder / file, columns, frames_of_kind)
+        written = _write_table(folder / file, columns, parts_of_kind)
         tables.append(_Table(file, type_, written))
     names = tuple(listed.names for listed in ids)
     _write_index(folder / _INDEX, _Index(tuple(tables), names, tuple(entries)))
     sync(folder)
 
 
-def _kinds(part: Frame) -> tuple[ColumnKind, ...]:
+def _kinds(part: Frame | Rows) -> tuple[ColumnKind, ...]:
     return tuple(
         ColumnKind(name, column.values.dtype.char, absent=False)
         for name, column in part.columns.items()
@@ -101,9 +127,9 @@ def _kinds(part: Frame) -> tuple[ColumnKind, ...]:
 
 
 def _write_table(
-    path: Path, columns: tuple[ColumnKind, ...], frames: Sequence[Frame]
+    path: Path, columns: tuple[ColumnKind, ...], frames: Sequence[_Part]
 ) -> tuple[ColumnKind, ...]:
-    """Write the frames of one kind; the kinds of columns, told which have absent rows."""
+    """Write the frames or rows of one kind; the kinds of columns, told which have absent rows."""
     order, codes, times, names = _order(frames)
     number_of = {part.run: number for number, part in enumerate(frames)}
     runs = np.repeat([number_of[part.run] for part in frames], _lengths(frames))
@@ -145,11 +171,11 @@ def _column_name(number: int, attribute: str) -> str:
     return f"{attribute}?{number}" if attribute in _OWN or "?" in attribute else attribute
 
 
-def _lengths(frames: Sequence[Frame]) -> list[int]:
-    return [len(part.ids.names) for part in frames]
+def _lengths(frames: Sequence[_Part]) -> list[int]:
+    return [len(part) for part in frames]
 
 
-def _order(frames: Sequence[Frame]) -> tuple[Ints, Ints, Ints, list[str]]:
+def _order(frames: Sequence[_Part]) -> tuple[Ints, Ints, Ints, list[str]]:
     """How rows of ``frames``, one after another, are sorted; each row's entity as code and its
     time; the names of the codes.
 
@@ -161,9 +187,14 @@ def _order(frames: Sequence[Frame]) -> tuple[Ints, Ints, Ints, list[str]]:
         if part.ids not in codes_of:
             found = [code.setdefault(name, len(code)) for name in part.ids]
             codes_of[part.ids] = np.array(found, np.int64)
-    codes = np.concatenate([codes_of[part.ids] for part in frames])
-    moments = np.array([part.observed_at for part in frames], np.int64)
-    times = np.repeat(moments, _lengths(frames))
+    codes = np.concatenate(
+        [
+            codes_of[part.ids][part.entity] if isinstance(part, Rows) else codes_of[part.ids]
+            for part in frames
+        ]
+    )
+    # A frame's one time counts for each of its rows.
+    times = np.concatenate([np.broadcast_to(part.observed_at, len(part)) for part in frames])
     return np.lexsort((times, codes)), codes, times, list(code)
 
 
@@ -225,39 +256,40 @@ def read_segment(folder: Path) -> Iterator[Commit]:
     """The commits that ``write_segment`` wrote; raises CorruptError when bytes differ from then."""
     index = _read_index(folder)
     ids = [EntityIds(names) for names in index.ids]
-    everything = range(len(index.tables))
-    frames = {number: iter(_read_table(folder, index, ids, number)) for number in everything}
+    parts = {n: iter(_read_table(folder, index, ids, n)) for n in range(len(index.tables))}
     for commit in index.commits:
         try:
             rest = read_batch(commit.rest, {})
         except InputError as error:
             raise CorruptError(f"{folder} position {commit.position}: {error}") from error
-        batch = replace(rest, frames=tuple(next(frames[part.table]) for part in commit.frames))
+        frames = tuple(cast("Frame", next(parts[part.table])) for part in commit.frames)
+        rows = tuple(cast("Rows", next(parts[part.table])) for part in commit.rows)
+        batch = replace(rest, frames=frames, rows=rows)
         yield Commit(Position(commit.position), WallTime(commit.committed_at), batch)
 
 
-def segment_frames(folder: Path, type_: str) -> list[Frame]:
-    """The frames of one type in a segment, in the order they were committed."""
+def segment_parts(folder: Path, type_: str) -> list[Frame | Rows]:
+    """The frames and rows of one type in a segment, in the order they were committed."""
     index = _read_index(folder)
     ids = [EntityIds(names) for names in index.ids]
-    frames = {
+    parts = {
         number: iter(_read_table(folder, index, ids, number))
         for number, table in enumerate(index.tables)
         if table.type == type_
     }
     return [
-        next(frames[part.table])
+        next(parts[part.table])
         for commit in index.commits
-        for part in commit.frames
-        if part.table in frames
+        for part in commit.parts
+        if part.table in parts
     ]
 
 
-def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: int) -> list[Frame]:
+def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: int) -> list[_Part]:
     table = index.tables[number]
-    entries = [p for commit in index.commits for p in commit.frames if p.table == number]
-    frames = [Frame(table.type, p.run, CityTime(p.at), ids[p.ids]) for p in entries]
-    order, codes, _, _ = _order(frames)
+    entries = [part for commit in index.commits for part in commit.parts if part.table == number]
+    parts = [_bare(table.type, entry, ids[entry.ids]) for entry in entries]
+    order, codes, _, _ = _order(parts)
     path = folder / table.file
     try:
         stored = pq.ParquetFile(path, page_checksum_verification=True).read()
@@ -266,14 +298,22 @@ def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: i
         columns = _read_columns(stored, table.columns, order)
     except (OSError, pa.ArrowException, IndexError, ValueError) as error:
         raise CorruptError(f"{path} cannot be read: {error}") from error
-    ends = np.cumsum(_lengths(frames)).tolist()
+    ends = np.cumsum(_lengths(parts)).tolist()
     return [
         replace(
             part,
             columns={name: _cut(column, end - len(part), end) for name, column in columns.items()},
         )
-        for part, end in zip(frames, ends, strict=True)
+        for part, end in zip(parts, ends, strict=True)
     ]
+
+
+def _bare(type_: str, entry: _Frame | _Rows, ids: EntityIds) -> _Part:
+    """A part without its columns."""
+    if isinstance(entry, _Frame):
+        return Frame(type_, entry.run, CityTime(entry.at), ids)
+    entity, times = np.frombuffer(entry.entity, "<i4"), np.frombuffer(entry.observed_at, "<i8")
+    return Rows(type_, entry.run, ids, entity.astype(np.int32), times.astype(np.int64))
 
 
 def _read_columns(stored: pa.Table, kinds: Sequence[ColumnKind], order: Ints) -> dict[str, Column]:

@@ -76,7 +76,7 @@ class LogWriter:
         of a foreign dtype) gives its future the error and holds nobody up. Raises BusyError when
         the queue is full or the writer closed.
         """
-        rows = sum(len(frame) for frame in batch.frames) + len(batch.changes)
+        rows = sum(len(part) for part in batch.parts) + len(batch.changes)
         waiting = _Waiting(batch, rows, self._clock(), Future())
         with self._changed:
             if self._closing:

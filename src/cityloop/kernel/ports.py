@@ -7,6 +7,7 @@ from typing import NewType, Protocol
 from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Frame
+from cityloop.kernel.rows import Rows
 
 Position = NewType("Position", int)
 
@@ -23,6 +24,12 @@ class Batch:
     sequence: int
     frames: tuple[Frame, ...] = ()
     changes: tuple[Change, ...] = ()
+    rows: tuple[Rows, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Frame | Rows, ...]:
+        """All that is columnar: frames, then rows."""
+        return (*self.frames, *self.rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 Layout, little-endian, version 1::
 
     "CLB" | version u8 | CRC-32 u32 of all that follows | header length u32 | header | 0-pad to 8
-    one encapsulated Arrow IPC record batch per frame (its schema follows from the header)
+    one encapsulated Arrow IPC record batch per frame and per ``Rows`` (its schema follows from the
+    header)
 
 The header is msgpack: source, run, sequence, one part per frame (type, run, time, digest of the
-entity ids, rows, columns, length) and the remainder changes. Entity ids are not repeated: a frame
-names its ``EntityIds`` by digest, and whoever keeps or sends batches keeps or sends each list once
+entity ids, rows, columns, length) and the remainder changes. A part of ``Rows`` has a flag, and
+its record batch begins with each row's entity and time. Entity ids are not repeated: a part names
+its ``EntityIds`` by digest, and whoever keeps or sends batches keeps or sends each list once
 (``ids_of``, ``write_ids``, ``read_ids``). A column's nulls are Arrow validity; its absent rows are
 a boolean column after it. What lies under a null or absent row is written as zero, and an absent
 row is not null, so equal batches give equal bytes.
@@ -15,7 +17,7 @@ row is not null, so equal batches give equal bytes.
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
 
 VERSION = 1
 """Of the layout; a reader upcasts older ones and refuses newer ones."""
@@ -73,6 +76,7 @@ class _Part(msgspec.Struct, array_like=True, frozen=True):
     rows: int
     columns: tuple[ColumnKind, ...]
     length: int
+    sparse: bool = False
 
 
 class _Change(msgspec.Struct, array_like=True, frozen=True):
@@ -102,7 +106,7 @@ _read_names = msgspec.msgpack.Decoder(list[str]).decode
 
 def ids_of(batch: Batch) -> dict[bytes, EntityIds]:
     """The id lists that the bytes of ``batch`` refer to, by digest."""
-    return {part.ids.digest: part.ids for part in batch.frames}
+    return {part.ids.digest: part.ids for part in batch.parts}
 
 
 def write_ids(ids: EntityIds) -> bytes:
@@ -124,27 +128,15 @@ def write_batch(batch: Batch) -> bytes:
     Raises ValueError for a column whose dtype has no Arrow counterpart here, and OverflowError for
     an integer beyond 64 bits in a remainder change.
     """
-    bodies, parts = [], []
-    for frame in batch.frames:
-        columns, body = write_frame(frame)
-        bodies.append(body)
-        parts.append(
-            _Part(
-                frame.type,
-                frame.run,
-                frame.observed_at,
-                frame.ids.digest,
-                len(frame.ids),
-                columns,
-                len(body),
-            )
-        )
+    written = [_write_part(frame) for frame in batch.frames]
+    written += [_write_rows(rows) for rows in batch.rows]
+    parts, bodies = zip(*written, strict=True) if written else ((), ())
     header = _write_header(
         _Header(
             batch.source,
             batch.run,
             batch.sequence,
-            tuple(parts),
+            parts,
             tuple(_write_change(change) for change in batch.changes),
         )
     )
@@ -161,23 +153,26 @@ def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
     that are cut, garbled, of a newer version, or that name entity ids which ``ids`` lacks.
     """
     header, start = _open(body)
-    frames = []
+    frames: list[Frame] = []
+    rows: list[Rows] = []
     for number, part in enumerate(header.parts):
         end = start + part.length
         try:
             known = ids[part.ids]
-            if len(known) != part.rows:
-                raise ValueError(f"it has {part.rows} rows and {len(known)} ids")
-            columns = _read_columns(part, pa.py_buffer(body)[start:end])
+            read = _read_rows if part.sparse else _read_frame
+            found = read(part, known, pa.py_buffer(body)[start:end])
         except KeyError:
             message = f"frame {number} ({part.type}) names unknown ids {part.ids.hex()}"
             raise InputError(message) from None
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise InputError(f"frame {number} ({part.type}) cannot be read: {error}") from error
-        frames.append(Frame(part.type, part.run, CityTime(part.at), known, columns))
+        if isinstance(found, Rows):
+            rows.append(found)
+        else:
+            frames.append(found)
         start = end
     changes = tuple(_read_change(change) for change in header.changes)
-    return Batch(header.source, header.run, header.sequence, tuple(frames), changes)
+    return Batch(header.source, header.run, header.sequence, tuple(frames), changes, tuple(rows))
 
 
 def _open(body: bytes) -> tuple[_Header, int]:
@@ -199,21 +194,36 @@ def _open(body: bytes) -> tuple[_Header, int]:
     return header, end + -end % 8
 
 
-def write_frame(frame: Frame) -> tuple[tuple[ColumnKind, ...], pa.Buffer]:
-    """The kinds of a frame's columns, and the columns as one Arrow IPC record batch."""
+def _write_part(frame: Frame) -> tuple[_Part, pa.Buffer]:
+    kinds, body = write_columns(frame.type, frame.columns.items())
+    at, digest, rows = frame.observed_at, frame.ids.digest, len(frame.ids)
+    return _Part(frame.type, frame.run, at, digest, rows, kinds, len(body)), body
+
+
+def _write_rows(part: Rows) -> tuple[_Part, pa.Buffer]:
+    own = (("?entity", Column(part.entity)), ("?observedAt", Column(part.observed_at)))
+    kinds, body = write_columns(part.type, (*own, *part.columns.items()))
+    head = part.type, part.run, part.newest, part.ids.digest, len(part)
+    return _Part(*head, kinds, len(body), sparse=True), body
+
+
+def write_columns(
+    type_: str, columns: Iterable[tuple[str, Column]]
+) -> tuple[tuple[ColumnKind, ...], pa.Buffer]:
+    """The kinds of named columns, and the columns as one Arrow IPC record batch."""
     arrays: list[pa.Array[Any]] = []
     kinds = []
-    for attribute, column in frame.columns.items():
+    for attribute, column in columns:
         letter = column.values.dtype.char
-        arrays.append(write_column(f"{frame.type}.{attribute}", column))
+        arrays.append(write_column(f"{type_}.{attribute}", column))
         absent = column.absent is not None and bool(column.absent.any())
         if column.absent is not None and absent:
             arrays.append(write_column(f"{attribute}?absent", Column(column.absent)))
         kinds.append(ColumnKind(attribute, letter, absent))
-    columns = tuple(kinds)
+    told = tuple(kinds)
     if not arrays:
-        return columns, pa.py_buffer(b"")
-    return columns, pa.RecordBatch.from_arrays(arrays, schema=schema_of(columns)).serialize()
+        return told, pa.py_buffer(b"")
+    return told, pa.RecordBatch.from_arrays(arrays, schema=schema_of(told)).serialize()
 
 
 @lru_cache(maxsize=4096)
@@ -258,13 +268,30 @@ def _blanked(column: Column) -> Array:
     return np.where(hidden, blank, column.values)
 
 
-def _read_columns(part: _Part, body: pa.Buffer) -> dict[str, Column]:
+def _read_frame(part: _Part, ids: EntityIds, body: pa.Buffer) -> Frame:
+    if len(ids) != part.rows:
+        raise ValueError(f"it has {part.rows} rows and {len(ids)} ids")
+    columns = dict(_read_columns(part, body))
+    return Frame(part.type, part.run, CityTime(part.at), ids, columns)
+
+
+def _read_rows(part: _Part, ids: EntityIds, body: pa.Buffer) -> Rows:
+    (_, entity), (_, times), *rest = _read_columns(part, body)
+    if entity.values.dtype != np.int32 or times.values.dtype != np.int64:
+        raise ValueError("its rows have no entity or no time")
+    if part.rows and not 0 <= entity.values.min() <= entity.values.max() < len(ids):
+        raise ValueError(f"a row names none of its {len(ids)} ids")
+    rows = entity.values.view(np.int32), times.values.view(np.int64)
+    return Rows(part.type, part.run, ids, *rows, dict(rest))
+
+
+def _read_columns(part: _Part, body: pa.Buffer) -> list[tuple[str, Column]]:
     if not part.columns:
-        return {}
+        return []
     record = pa.ipc.read_record_batch(body, schema_of(part.columns))
     if record.num_rows != part.rows:
         raise ValueError(f"it has {record.num_rows} rows, not {part.rows}")
-    columns, at = {}, 0
+    columns, at = [], 0
     for kind in part.columns:
         values, null = read_column(record.column(at), kind.letter)
         at += 1
@@ -272,7 +299,7 @@ def _read_columns(part: _Part, body: pa.Buffer) -> dict[str, Column]:
         if kind.absent:
             absent = read_column(record.column(at), "?")[0].view(np.bool_)
             at += 1
-        columns[kind.attribute] = Column(values, absent, null)
+        columns.append((kind.attribute, Column(values, absent, null)))
     return columns
 
 
