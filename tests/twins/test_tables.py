@@ -98,7 +98,7 @@ def test_a_mistake_is_told_with_file_and_line(
 
 def test_a_missing_table_is_named(tables: Path, tmp_path: Path) -> None:
     (tables / "lanes.csv").unlink()
-    with pytest.raises(ConfigError, match=r"lanes\.csv is missing"):
+    with pytest.raises(ConfigError, match=r"lanes\.csv: the table is missing"):
         build_tables(tables, tmp_path)
 
 

@@ -3,22 +3,20 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from cityloop.city.config import Settings, line_of, read_settings
+from cityloop.city.config import Settings
 from cityloop.city.hub import Hub
 from cityloop.city.surface import MapData
+from cityloop.city.survey import registered_loops, survey
 from cityloop.city.townplan import map_data
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
 from cityloop.kernel.clock import WallTime
-from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.frame import EntityIds
-from cityloop.kernel.loop import Loop, Mode
+from cityloop.kernel.loop import Mode
 from cityloop.kernel.runner import Runner
 from cityloop.perception.gate import DeviceSource, Gate
-from cityloop.safety.envelope import check_bank
 from cityloop.safety.guard import SignalGuard
 from cityloop.safety.modes import ModeBook
 from cityloop.safety.timing import Limits
@@ -26,12 +24,10 @@ from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.signals import SignalBank
 from cityloop.twins.sumo.demand import read_demand
-from cityloop.twins.sumo.network import entity_id, read_network
+from cityloop.twins.sumo.network import entity_id
 from cityloop.twins.sumo.programs import write_programs
-from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
-from cityloop.twins.sumo.tables import build_tables
+from cityloop.twins.sumo.scenario import SumoScenario
 
-LOOPS = "cityloop.loops"
 TWIN_SOURCE = "twin"
 
 
@@ -74,38 +70,22 @@ class Site:
 
 
 def build_site(folder: Path, data: Path | None = None) -> Site:
-    """Read ``folder/city.toml`` and make its network and plans; raises ConfigError.
+    """Read ``folder/city.toml`` and make its network and plans; raises all mistakes at once.
 
     ``data`` goes before the settings' own folder for data.
     """
-    settings = read_settings(folder)
-    root = (data or folder / settings.city.data).absolute()
-    root.mkdir(parents=True, exist_ok=True)
-    cache = root / settings.city.tenant / "cache"
-    for private in (cache.parent, cache):
-        private.mkdir(mode=0o700, exist_ok=True)
-    scenario = _scenario(settings, folder, cache)
-    scenario = replace(scenario, end_s=scenario.begin_s + settings.twin.hour_s)
-    signals = settings.signals
-    network = read_network(
-        scenario.net,
-        additional=scenario.additional,
-        reach_m=signals.detectors_reach_m,
-        min_green_s=signals.min_green_s,
-    )
-    limits = Limits(max_red_s=signals.max_red_s)
-    check_bank(network.bank, limits)
-    _check_names(settings, network, folder / "city.toml")
+    seen = survey(folder, data)
+    scenario, network = seen.scenario, seen.network
     plans = [
         list(zip(plan.phases, plan.greens_s, strict=True))
         for plan in webster_plans(scenario, network)
     ]
-    programs = write_programs(network.bank, plans, cache / "webster.add.xml")
+    programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
     return Site(
-        settings,
-        root,
+        seen.settings,
+        seen.root,
         with_local_plans(network, plans),
-        limits,
+        seen.limits,
         scenario,
         scenario.with_additional(programs),
         _devices(network, scenario),
@@ -130,14 +110,6 @@ def with_local_plans(
     return replace(network, bank=SignalBank(tuple(junctions)))
 
 
-def _scenario(settings: Settings, folder: Path, cache: Path) -> SumoScenario:
-    twin = settings.twin
-    if twin.tables is not None:
-        return build_tables(folder / twin.tables, cache)
-    parts = (twin.scenario or "").split(",")
-    return read_scenario(",".join(str(folder / part.strip()) for part in parts))
-
-
 def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, EntityIds]:
     """What the twin may speak of, by entity type."""
     entries = [entity_id("EntryQueue", edge) for edge in read_demand(scenario).entry_edges]
@@ -147,29 +119,6 @@ def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, Entit
         "SignalController": network.controller_ids,
         "EntryQueue": EntityIds(entries),
     }
-
-
-def _check_names(settings: Settings, network: RoadNetwork, path: Path) -> None:
-    """Raises ConfigError with the place of a loop or junction that does not exist."""
-    text = path.read_text(encoding="utf-8")
-    known = registered_loops()
-    for name in settings.loops:
-        if name not in known:
-            there = ", ".join(sorted(known)) or "none"
-            where = f"{path}:{line_of(text, name)}"
-            raise ConfigError(f"{where}: loop {name} is not installed; there are: {there}")
-    for group, members in settings.groups.items():
-        for member in members:
-            try:
-                ModeBook(network.bank.ids, {group: [member]})
-            except ConfigError as error:
-                raise ConfigError(f"{path}:{line_of(text, member)}: {error}") from None
-
-
-def registered_loops() -> Mapping[str, Loop]:
-    """Every installed loop by name: ours and those that other packages register."""
-    loops = (entry.load() for entry in entry_points(group=LOOPS))
-    return {loop.name: loop for loop in loops}
 
 
 def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:

@@ -1,15 +1,22 @@
 """``city.toml``: what a person writes to describe a city. Every mistake is named with its place."""
 
+import json
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import Meta
 
-from cityloop.kernel.errors import ConfigError
+from cityloop.city.settings_reader import UNSOUND, Tell, nearest, read_value
+from cityloop.city.toml_lines import KeyPath, key_lines, line_at
+from cityloop.kernel.errors import Gathered, MistakeError
 
 Positive = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -79,52 +86,146 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     groups: dict[str, list[str]] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A ``city.toml`` as far as it is sound.
+
+    ``sections``: those of the top level that are, by name; of dictionaries their sound members.
+    ``raw``: all that stands in the file. ``mistakes``: in the order of their lines.
+    """
+
+    path: Path
+    lines: Mapping[KeyPath, int]
+    raw: Mapping[str, Any]
+    sections: Mapping[str, Any]
+    mistakes: tuple[MistakeError, ...]
+
+    def settings(self) -> Settings:
+        """The whole; raises all mistakes there are."""
+        Gathered(self.mistakes).check()
+        return Settings(**self.sections)
+
+    def mistake(self, path: KeyPath, what: str, mend: str) -> MistakeError:
+        """A mistake at the line of ``path``."""
+        return MistakeError(self.path, line_at(self.lines, path), what, mend)
+
+
 def read_settings(folder: Path) -> Settings:
-    """The settings in ``folder/city.toml``; raises ConfigError with file, line, what, how."""
+    """The settings in ``folder/city.toml``; raises every mistake with file, line, what, how."""
+    return read_draft(folder).settings()
+
+
+def read_draft(folder: Path) -> Draft:
+    """``folder/city.toml`` as far as it is sound; raises ConfigError when it is no TOML."""
     path = folder / "city.toml"
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; a city is a folder with a city.toml") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    try:
-        settings = msgspec.convert(tomllib.loads(text), Settings)
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}:{line_of(text, str(error))}: {error}") from None
-    _check(settings, path, text)
-    return settings
+        line = re.search(r"line (\d+)", str(error))
+        place = int(line[1]) if line else text.count("\n") + 1
+        raise MistakeError(path, place, f"this is no TOML: {error}", "mend the line") from None
+    lines = key_lines(text)
+    told: list[MistakeError] = []
+
+    def tell(key: KeyPath, what: str, mend: str) -> None:
+        told.append(MistakeError(path, line_at(lines, key), what, mend))
+
+    sections = _sections(raw, tell)
+    for key, what, mend in _checks(sections):
+        tell(key, what, mend)
+    return Draft(path, lines, raw, sections, tuple(sorted(told, key=lambda it: it.line or 0)))
 
 
-def _check(settings: Settings, path: Path, text: str) -> None:
-    def fail(key: str, message: str) -> None:
-        raise ConfigError(f"{path}:{line_of(text, key)}: {message}")
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MistakeError(
+            path, None, "no such file", "a city is a folder with a city.toml: cityloop init"
+        ) from None
+    except OSError as error:
+        raise MistakeError(path, None, f"cannot be read: {error.strerror}", "see to it") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise MistakeError(
+            path, line, f"not UTF-8 at byte {error.start}", "save it as UTF-8"
+        ) from None
 
-    twin = settings.twin
-    if twin.begins.tzinfo is None:
-        fail("begins", "twin.begins needs a time zone, e.g. 2018-04-16T10:00:00+08:00")
-    if (twin.tables is None) == (twin.scenario is None):
-        fail("[twin]", "give exactly one of twin.tables and twin.scenario")
-    for name, loop in settings.loops.items():
+
+def _sections(raw: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """The sections that are sound; those that are not there stand in with their default."""
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    for name in raw.keys() - fields.keys():
+        tell((name,), f"unknown section [{name}]", nearest(name, list(fields)))
+    sections: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in raw:
+            value = read_value(field.type, raw[name], (name,), tell)
+            if value is not UNSOUND:
+                sections[name] = value
+        elif field.required:
+            tell((name,), f"[{name}] is missing", "add the section")
+    return sections
+
+
+_Told = tuple[KeyPath, str, str]
+
+
+def _checks(sections: Mapping[str, Any]) -> Iterator[_Told]:
+    """What one key alone does not tell: (key, what is wrong, how to mend it)."""
+    if city := sections.get("city"):
+        yield from _check_city(city)
+    if twin := sections.get("twin"):
+        yield from _check_twin(twin)
+    for name, loop in sections.get("loops", {}).items():
         if loop.mode == "act" and not loop.shadow_result:
-            fail(name, f"loop {name} may only act with a shadow_result that shows why")
+            yield (
+                ("loops", name, "mode"),
+                f"loop {name} acts without a shadow_result",
+                "say what it decided in shadow that justifies it, or choose another mode",
+            )
+    yield from _check_groups(sections.get("groups", {}))
+
+
+def _check_city(city: City) -> Iterator[_Told]:
+    zones = available_timezones()
+    if city.time_zone not in zones:
+        what = f'city.time_zone is "{city.time_zone}", which is no IANA time zone'
+        close = get_close_matches(city.time_zone, sorted(zones), 1)
+        mend = f"did you mean {close[0]}?" if close else "write e.g. Asia/Shanghai or UTC"
+        yield ("city", "time_zone"), what, mend
+
+
+def _check_twin(twin: Twin) -> Iterator[_Told]:
+    if twin.begins.tzinfo is None:
+        yield (
+            ("twin", "begins"),
+            "twin.begins has no time zone",
+            f"write e.g. {twin.begins:%Y-%m-%dT%H:%M:%S}+08:00",
+        )
+    if (twin.tables is None) == (twin.scenario is None):
+        there = "neither is" if twin.tables is None else "both are"
+        mend = "give exactly one of twin.tables and twin.scenario"
+        yield ("twin",), f"twin.tables or twin.scenario: {there} given", mend
+
+
+def _check_groups(groups: Mapping[str, list[str]]) -> Iterator[_Told]:
     seen: dict[str, str] = {}
-    for group, junctions in settings.groups.items():
-        for junction in junctions:
+    for group, junctions in groups.items():
+        for row, junction in enumerate(junctions):
             if junction in seen:
-                fail(junction, f"{junction} is in groups {seen[junction]} and {group}; choose one")
-            seen[junction] = group
+                what = f"{junction} is in groups {seen[junction]} and {group}"
+                yield ("groups", group, row), what, "leave it in one"
+            seen.setdefault(junction, group)
 
 
-def line_of(text: str, message: str) -> int:
-    """The line of the last key that a message names; 1 when it is not found."""
-    words = re.findall(r"[A-Za-z_][\w/-]*", message.rpartition("$")[2]) + re.findall(
-        r"`(\w+)`", message
-    )
-    for word in reversed(words):
-        for number, line in enumerate(text.splitlines(), 1):
-            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line):
-                return number
-    return 1
+def city_schema() -> str:
+    """The JSON schema (2020-12) of ``city.toml``, for editors."""
+    schema = msgspec.json.schema(Settings)
+    told = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "city.toml",
+        **schema,
+    }
+    return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -6,11 +6,13 @@ import typer
 
 from cityloop import __version__
 from cityloop.cli.bench import bench_app
+from cityloop.cli.check import check
 from cityloop.cli.up import up
 from cityloop.kernel.errors import CityloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(up)
+app.command()(check)
 app.add_typer(bench_app, name="bench")
 
 
@@ -26,9 +28,9 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is one line on stderr and exit code 2."""
+    """Run the command line; each thing a person can mend is a line on stderr, and exit code 2."""
     try:
         app()
     except CityloopError as error:
-        sys.stderr.write(f"cityloop: {error}\n")
+        sys.stderr.writelines(f"cityloop: {line}\n" for line in str(error).splitlines())
         sys.exit(2)

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.errors import ConfigError, Gathered
 from cityloop.kernel.frame import Bools
 from cityloop.safety.timing import FAR, WALK_MPS, WALK_S, Ints, Limits, Timing
 from cityloop.standards.signals import Junction, Link, SignalBank
@@ -172,21 +172,28 @@ def _behind_calls(timing: Timing, rows: Ints, due_at: Ints, turn: Ints, calls: C
 
 
 def check_bank(bank: SignalBank, limits: Limits) -> None:
-    """Raise ConfigError naming junction, phase and links unless every junction is sound.
+    """Raise ConfigError naming phase and links of every junction that is not sound.
 
     Sound: no two conflicting links are green together unless one shows permissive green and yields
     to the other; minimum greens last 5 s or more, and a crossing's 5 s and the walk at 1.2 m/s
     (RiLSA 2015); yellow lasts 3, 4, 5 s up to 50, 60, above 60 km/h (RiLSA 2015); every link is
     served or may turn on red; maximum red can be kept.
     """
+    told = Gathered()
     for junction in bank.junctions:
-        _check_shape(junction)
-        for number, phase in enumerate(junction.phases):
-            _check_conflicts(junction, number, phase.state)
-            _check_green(junction, number, phase.state)
-        for number, link in enumerate(junction.links):
-            _check_link(junction, number, link)
+        with told:
+            _check_junction(junction)
+    told.check()
     _check_max_red(bank, limits)
+
+
+def _check_junction(junction: Junction) -> None:
+    _check_shape(junction)
+    for number, phase in enumerate(junction.phases):
+        _check_conflicts(junction, number, phase.state)
+        _check_green(junction, number, phase.state)
+    for number, link in enumerate(junction.links):
+        _check_link(junction, number, link)
 
 
 def _check_shape(junction: Junction) -> None:
@@ -260,9 +267,14 @@ def yellow_for(speed_mps: float) -> float:
 
 def _check_max_red(bank: SignalBank, limits: Limits) -> None:
     reachable = Timing(bank, limits).reachable_red_ms / 1000.0
-    for row in np.flatnonzero(reachable > int(limits.max_red_s)):
-        raise ConfigError(
-            f"junction {bank.junctions[row].id}: minimum greens and clearances of the phases that"
-            f" serve every link need up to {reachable[row]:.0f} s of red; the maximum red is"
-            f" {limits.max_red_s:g} s: allow more, or merge phases"
-        )
+    told = Gathered(
+        [
+            ConfigError(
+                f"junction {bank.junctions[row].id}: minimum greens and clearances of the phases"
+                f" that serve every link need up to {reachable[row]:.0f} s of red; the maximum red"
+                f" is {limits.max_red_s:g} s: allow more, or merge phases"
+            )
+            for row in np.flatnonzero(reachable > int(limits.max_red_s))
+        ]
+    )
+    told.check()

@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.errors import ConfigError, Gathered
 from cityloop.safety.envelope import yellow_for
 from cityloop.standards.signals import (
     LETTERS,
@@ -54,18 +54,22 @@ class Signalised:
 def read_junctions(net: NetFile, min_green_s: float) -> list[Signalised]:
     """All signalised junctions of ``net`` in file order.
 
-    ConfigError when a plan is shorter than its links need, or never shows green.
+    ConfigError names each plan that is shorter than its links need, or never shows green.
     """
     places = _places(net)
     groups: dict[str, dict[int, list[Connection]]] = defaultdict(lambda: defaultdict(list))
     for connection in net.connections:
         if connection.signal is not None:
             groups[connection.signal[0]][connection.signal[1]].append(connection)
-    return [
-        _signalised(net, program, groups[program.id], places, min_green_s)
-        for program in net.programs.values()
-        if groups[program.id]
-    ]
+    found: list[Signalised] = []
+    told = Gathered()
+    for program in net.programs.values():
+        if groups[program.id]:
+            with told:
+                group = groups[program.id]
+                found.append(_signalised(net, program, group, places, min_green_s))
+    told.check()
+    return found
 
 
 _Places = dict[Connection, tuple[str, int]]

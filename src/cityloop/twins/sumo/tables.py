@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from cityloop.kernel.errors import ConfigError
 from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
-from cityloop.twins.sumo.facts import TABLES, Facts, Movement, read_facts
+from cityloop.twins.sumo.facts import TABLES, Facts, Movement, read_facts, read_table
 from cityloop.twins.sumo.scenario import HORIZON_S, SumoScenario
 
 _FORM = b"1"
@@ -46,10 +46,7 @@ def build_tables(folder: Path, cache: Path) -> SumoScenario:
 def _digest(folder: Path) -> str:
     digest = hashlib.blake2b(_FORM, digest_size=8)
     for name in TABLES:
-        path = folder / name
-        if not path.is_file():
-            raise ConfigError(f"{path} is missing; the tables are {', '.join(TABLES)}")
-        digest.update(hashlib.blake2b(path.read_bytes()).digest())
+        digest.update(hashlib.blake2b(read_table(folder / name)).digest())
     return digest.hexdigest()
 
 

@@ -1,0 +1,133 @@
+"""All that is wrong with a city, found before it starts: its settings and what they name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cityloop.city.config import Draft, Settings, Signals, Twin, read_draft
+from cityloop.city.settings_reader import nearest
+from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
+from cityloop.kernel.loop import Loop
+from cityloop.safety.envelope import check_bank
+from cityloop.safety.timing import Limits
+from cityloop.standards.network import RoadNetwork
+from cityloop.twins.sumo.network import read_network
+from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
+from cityloop.twins.sumo.tables import build_tables
+
+LOOPS = "cityloop.loops"
+
+
+def registered_loops() -> Mapping[str, Loop]:
+    """Every installed loop by name: ours and those that other packages register."""
+    loops = (entry.load() for entry in entry_points(group=LOOPS))
+    return {loop.name: loop for loop in loops}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """A city whose settings, network and names hold together. ``root``: where data lies."""
+
+    settings: Settings
+    root: Path
+    cache: Path
+    scenario: SumoScenario
+    network: RoadNetwork
+    limits: Limits
+
+
+def survey(folder: Path, data: Path | None = None) -> Survey:
+    """Look at everything that ``folder/city.toml`` says; raises all mistakes at once.
+
+    Networks of tables are built, into the cache of the city's data folder (``data`` goes before
+    the one in the settings).
+    """
+    draft = read_draft(folder)
+    told = Gathered(draft.mistakes)
+    _loops(draft, told)
+    found = _roads(draft, folder, data, told)
+    if found is not None:
+        _groups(draft, found[3], told)
+    told.found.sort(key=_place)
+    told.check()
+    if found is None:
+        raise ConfigError(f"{draft.path}: the network was not read")
+    root, cache, scenario, network, limits = found
+    return Survey(draft.settings(), root, cache, scenario, network, limits)
+
+
+def _place(error: ConfigError) -> tuple[bool, int]:
+    """Settings first, by line; then the rest as it was found."""
+    if isinstance(error, MistakeError) and error.file.endswith("city.toml"):
+        return False, error.line or 0
+    return True, 0
+
+
+_Roads = tuple[Path, Path, SumoScenario, RoadNetwork, Limits]
+
+
+def _roads(draft: Draft, folder: Path, data: Path | None, told: Gathered) -> _Roads | None:
+    """The network, where the settings are sound enough to read it."""
+    city, twin = draft.sections.get("city"), draft.sections.get("twin")
+    signals = draft.sections.get("signals", Signals())
+    if city is None or twin is None or (twin.tables is None) == (twin.scenario is None):
+        return None
+    root = (data or folder / city.data).absolute()
+    cache = root / city.tenant / "cache"
+    with told:
+        _make(root, cache)
+        scenario = _scenario(twin, folder, cache)
+        network = read_network(
+            scenario.net,
+            additional=scenario.additional,
+            reach_m=signals.detectors_reach_m,
+            min_green_s=signals.min_green_s,
+        )
+        limits = Limits(max_red_s=signals.max_red_s)
+        check_bank(network.bank, limits)
+        return root, cache, scenario, network, limits
+    return None
+
+
+def _make(root: Path, cache: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for private in (cache.parent, cache):
+            private.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be made: {error.strerror}; "
+            "choose another data folder in city.toml or with --data"
+        ) from error
+
+
+def _scenario(twin: Twin, folder: Path, cache: Path) -> SumoScenario:
+    if twin.tables is not None:
+        scenario = build_tables(folder / twin.tables, cache)
+    else:
+        parts = (twin.scenario or "").split(",")
+        scenario = read_scenario(",".join(str(folder / part.strip()) for part in parts))
+    return replace(scenario, end_s=scenario.begin_s + twin.hour_s)
+
+
+def _loops(draft: Draft, told: Gathered) -> None:
+    """Every loop that is named must be installed."""
+    known = registered_loops()
+    named = draft.raw.get("loops", {})
+    for name in named if isinstance(named, dict) else ():
+        if name not in known:
+            mend = nearest(name, sorted(known)) + " (a package that brings a loop registers it)"
+            told.found.append(draft.mistake(("loops", name), f"loop {name} is not installed", mend))
+
+
+def _groups(draft: Draft, network: RoadNetwork, told: Gathered) -> None:
+    """Every member of a group must be a junction with a signal."""
+    known = [junction.id for junction in network.bank.junctions]
+    there = set(known)
+    for group, members in draft.sections.get("groups", {}).items():
+        for row, member in enumerate(members):
+            if member not in there:
+                what = f"groups.{group}: {member} is no signalised junction of this city"
+                path = ("groups", group, row)
+                told.found.append(draft.mistake(path, what, nearest(member, known)))

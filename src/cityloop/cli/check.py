@@ -1,0 +1,50 @@
+"""``cityloop check``: everything that is wrong with a city, before it starts."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cityloop.city.config import city_schema
+from cityloop.city.survey import Survey, survey
+from cityloop.kernel.errors import ConfigError, MistakeError, MistakesError
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="A folder with a city.toml.")] = Path(),
+    data: Annotated[Path | None, typer.Option(help="Where data lies; else city.toml's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell mistakes as JSON.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print city.toml's schema.")] = False,
+) -> None:
+    """Tell every mistake in a city at once, with its place and how to mend it."""
+    if schema:
+        typer.echo(city_schema(), nl=False)
+        return
+    try:
+        found = survey(folder, data)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        typer.echo(json.dumps(_plain(error), ensure_ascii=False, indent=2))
+        raise typer.Exit(2) from None
+    typer.echo("[]" if as_json else _all_well(found))
+
+
+def _plain(error: ConfigError) -> list[dict[str, object]]:
+    each = error.each if isinstance(error, MistakesError) else (error,)
+    return [
+        {"file": it.file, "line": it.line, "what": it.what, "mend": it.mend}
+        if isinstance(it, MistakeError)
+        else {"file": None, "line": None, "what": str(it), "mend": None}
+        for it in each
+    ]
+
+
+def _all_well(found: Survey) -> str:
+    network, settings = found.network, found.settings
+    return (
+        f"{settings.city.name}: no mistake. {len(network.bank.junctions)} signals, "
+        f"{len(network.detector_ids)} lane detectors, {len(settings.loops)} loops, "
+        f"{len(settings.groups)} groups"
+    )
