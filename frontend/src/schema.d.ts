@@ -422,6 +422,8 @@ export interface components {
          *
          *     ``difference_s`` is loop minus baseline, so negative is better; the interval is its 95 % one.
          *     ``vehicles``: in the network; ``waiting``: outside, in the entry queues; ``finished``: arrived.
+         *     Delay is travel time less what the route takes on an empty road, and 0 while a vehicle has not
+         *     yet been under way for so long; means over the same vehicles as the travel times.
          */
         Measures: {
             att_loop_s: number | null;
@@ -434,6 +436,10 @@ export interface components {
             finished: number;
             baseline_vehicles: number;
             baseline_finished: number;
+            /** @default null */
+            delay_loop_s: number | null;
+            /** @default null */
+            delay_baseline_s: number | null;
         };
         /**
          * Counters
@@ -476,7 +482,8 @@ export interface components {
          *     a decision later (confirmed, rejected, expired), it is recorded again: same ``id``, new number.
          *     ``action``: set_phase, hold, lock_out, flash or release; ``phase``: index, for set_phase.
          *     ``verdict``: "passed" or the code word of what became of it instead; ``reason``: the sentence a
-         *     person reads, the guard's own where it refused (then ``refused``).
+         *     person reads, with the guard's own where it refused (then ``refused``); ``why`` the same for
+         *     programs, None in records older than it.
          */
         DecisionRow: {
             number: number;
@@ -493,6 +500,18 @@ export interface components {
             reason: string;
             /** @default false */
             waiting_for_confirmation: boolean;
+            /** @default null */
+            why: components["schemas"]["Why"] | null;
+        };
+        /**
+         * Why
+         * @description The reason of a decision for programs: which kind, and the numbers that made it.
+         */
+        Why: {
+            code: string;
+            numbers: {
+                [key: string]: number | string | null;
+            };
         };
         /**
          * ModeChange
@@ -871,7 +890,9 @@ export interface operations {
     };
     stream: {
         parameters: {
-            query?: never;
+            query?: {
+                vehicles?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -887,8 +908,26 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Misdirected Request */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,5 +1,6 @@
 """``cityloop up`` from the outside: what an operator does, and what the city makes of it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -55,6 +56,25 @@ def test_the_summary_has_every_field_of_the_contract(city: RunningCity) -> None:
     }
     assert summary["signals"] == 16
     assert summary["rejected_total"] == 0
+
+
+def test_vehicles_are_shown_to_those_who_look(city: RunningCity) -> None:
+    with city.client.stream("GET", "/api/stream?vehicles=1") as answer:
+        names = (line for line in answer.iter_lines())
+        next(line for line in names if line == "event: vehicles")
+        seen = json.loads(next(names).removeprefix("data: "))
+    assert len(seen["ids"]) == len(seen["x"]) == len(seen["speed"])
+    assert len(set(seen["ids"])) == len(seen["ids"])
+    assert all(0 <= angle <= 360 for angle in seen["angle"])
+
+
+def test_delay_is_less_than_travel_time(city: RunningCity) -> None:
+    def late() -> dict[str, Any] | None:
+        measures: dict[str, Any] = city.get("/api/state")["measures"]
+        return measures if measures["delay_baseline_s"] else None
+
+    measures = until("the first delay", late)
+    assert 0 <= measures["delay_loop_s"] < measures["att_loop_s"]
 
 
 def test_the_city_becomes_ready(city: RunningCity) -> None:

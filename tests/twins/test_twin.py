@@ -136,6 +136,19 @@ def test_arrivals_agree_with_the_trip_records_of_sumo(
     assert told == arrived
 
 
+def test_no_vehicle_arrives_much_sooner_than_on_an_empty_road(
+    crossing: SumoScenario, network: RoadNetwork, launch: Launch
+) -> None:
+    twin = launch(crossing, network)
+    free_s = twin.free_flow_s()
+    for _ in range(200):
+        twin.step()
+    truth = twin.truth()
+    travel_s = truth.arrival_s - twin.planned_departures_s[truth.arrived]
+    assert len(travel_s) > 0
+    assert (travel_s > 0.8 * free_s[truth.arrived]).all()  # some drive faster than the limit
+
+
 def test_positions_are_those_of_the_vehicles_that_drive(
     crossing: SumoScenario, network: RoadNetwork, launch: Launch
 ) -> None:

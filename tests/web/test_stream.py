@@ -12,7 +12,7 @@ from starlette.types import Message
 from tests.web.conftest import Served
 from tests.web.replay import ReplayCity
 
-from cityloop.web.stream import MAX_DECISIONS, EventStream, SharedStates
+from cityloop.web.stream import MAX_DECISIONS, EventStream, SharedEvents
 
 Event = tuple[str, Any]
 
@@ -55,7 +55,7 @@ class Client:
 @asynccontextmanager
 async def streaming(city: ReplayCity, client: Client, after: int = 0) -> AsyncIterator[None]:
     closing = asyncio.Event()
-    stream = EventStream(city, SharedStates(city), closing, after)
+    stream = EventStream(city, SharedEvents(city), closing, after)
     task = asyncio.create_task(stream({"type": "http"}, client.receive, client.send))
     yield
     client.reading.set()
@@ -178,3 +178,20 @@ def test_no_decision_is_lost_on_a_client_that_was_away(away: int) -> None:
         assert sorted(numbers) == list(range(1, newest + 1))
 
     asyncio.run(story())
+
+
+def test_vehicles_come_to_those_who_ask_and_are_measured_for_nobody_else(
+    served: Served, client: httpx.Client
+) -> None:
+    served.advance(60)
+    with client.stream("GET", "/api/stream?vehicles=1") as answer:
+        events = read_events(answer.iter_lines())
+        vehicles = next(data for name, data in events if name == "vehicles")
+        assert served.city.vehicles.watchers == 1
+    assert len(vehicles["ids"]) == len(vehicles["x"]) == sum(served.city.state().vehicles_on)
+    with client.stream("GET", "/api/stream") as answer:
+        events = read_events(answer.iter_lines())
+        assert next(events)[0] == "state"
+        served.advance(1)
+        assert next(name for name, _ in events if name != "decisions") == "state"
+        assert served.city.vehicles.watchers == 0

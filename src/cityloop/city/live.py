@@ -14,7 +14,7 @@ import structlog
 
 from cityloop.city.build import Site
 from cityloop.city.hub_process import Shown
-from cityloop.city.measures import Scoreboard
+from cityloop.city.measures import LOOP_TWIN, Scoreboard
 from cityloop.city.surface import (
     Counters,
     DecisionRow,
@@ -27,6 +27,7 @@ from cityloop.city.surface import (
     Operation,
     Summary,
 )
+from cityloop.city.vehicles import VehicleWatch
 from cityloop.city.wire import (
     Answer,
     Ask,
@@ -34,6 +35,7 @@ from cityloop.city.wire import (
     Drive,
     Line,
     Message,
+    Positions,
     Reader,
     Roll,
     Told,
@@ -48,6 +50,7 @@ from cityloop.kernel.errors import BusyError, RefusedError
 _log = structlog.get_logger()
 _RETRY_S = 0.3
 _ANSWER_S = 5.0
+_ASK_S = 0.2
 _RECENT = 1000
 _CODES = {"release": -1, "flash": -2, "lock_out": -3}
 _NOTHING = Counters(0, 0, 0, 0, 0, 0.0, None, None)
@@ -70,6 +73,7 @@ class LiveCity:
         self._shown = Shown(None, "", [], [], [], _NOTHING, {})
         self._rows: deque[DecisionRow] = deque(maxlen=_RECENT)
         self._scores = Scoreboard()
+        self.vehicles = VehicleWatch()
         self._roll = Roll({}, site.speed(None), False)
         self._seq = itertools.count(1)
         self._now = 0
@@ -262,19 +266,26 @@ class LiveCity:
     def _follow_twins(self) -> None:
         lines: list[Line] = []
         while True:
-            for ready in ready_among((self._truth, *lines)):
+            for ready in ready_among((self._truth, *lines), _ASK_S):
                 if not isinstance(ready, Line):
                     lines.append(accept(self._truth))
                     continue
                 try:
-                    self._witness(ready.receive())
+                    self._witness(ready, ready.receive())
                 except (OSError, EOFError):
                     lines.remove(ready)
+                    self.vehicles.part(ready)
                     ready.close()
+            with suppress(OSError):  # its end is heard above
+                self.vehicles.ask()
 
-    def _witness(self, message: Message) -> None:
+    def _witness(self, line: Line, message: Message) -> None:
         if isinstance(message, Demand):
             self._scores.begin(message)
+            if message.twin == LOOP_TWIN:
+                self.vehicles.meet(line)
+        elif isinstance(message, Positions):
+            self.vehicles.take(message)
         elif isinstance(message, Truth):
             self._scores.take(message)
             self._tell()

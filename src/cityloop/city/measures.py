@@ -12,17 +12,19 @@ from cityloop.city.wire import Demand, Truth
 from cityloop.evaluation.compare import BLOCK_S, compare
 from cityloop.evaluation.metrics import Trips
 
-_LOOP, _BASELINE = "twin", "baseline"
+LOOP_TWIN, _BASELINE = "twin", "baseline"
 _INTERVAL_EVERY_S = 2.0
 _NOTHING = Measures(None, None, None, None, None, 0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True, eq=False)
 class Witnessed:
-    """Every planned trip of one twin: planned departure and arrival (s of the run, NaN: none)."""
+    """Every planned trip of one twin: planned departure and arrival (s of the run, NaN: none), and
+    what its route takes on an empty road (s)."""
 
     run: str
     planned_s: npt.NDArray[np.float64]
+    free_s: npt.NDArray[np.float64]
     arrived_s: npt.NDArray[np.float64] = field(init=False)
     at: int = 0
     vehicles: int = 0
@@ -38,6 +40,12 @@ class Witnessed:
         self.arrived_s[rows] = np.frombuffer(truth.arrival_s, dtype="<f8")
         self.at, self.vehicles, self.waiting = truth.at, truth.vehicles, truth.waiting
         self.finished = int(np.isfinite(self.arrived_s).sum())
+
+    def delay_s(self, trips: Trips) -> float | None:
+        """The mean delay of ``trips``, which are ours."""
+        due = self.planned_s < trips.horizon_s
+        late = np.maximum(trips.travel_s - self.free_s[due], 0.0)
+        return float(late.mean()) if len(late) else None
 
     def trips(self, at: float) -> Trips:
         """The trips planned before ``at``, as they stood then."""
@@ -71,7 +79,8 @@ class Scoreboard:
             current = self._trips.get(demand.twin)
             if current is None or current.run != demand.run:
                 planned = np.frombuffer(demand.planned, dtype="<f8")
-                self._trips[demand.twin] = Witnessed(demand.run, planned)
+                free = np.frombuffer(demand.free, dtype="<f8")
+                self._trips[demand.twin] = Witnessed(demand.run, planned, free)
                 self._interval = None
 
     def take(self, truth: Truth) -> None:
@@ -88,14 +97,14 @@ class Scoreboard:
         return self._measures
 
     def _measure(self) -> Measures:
-        loop, base = self._trips.get(_LOOP), self._trips.get(_BASELINE)
+        loop, base = self._trips.get(LOOP_TWIN), self._trips.get(_BASELINE)
         if loop is None or loop.at == 0:
             return _NOTHING
         if base is None or base.run != loop.run or base.at == 0:
-            att = _mean(loop.trips(loop.at))
-            return Measures(
-                att, None, None, None, None, loop.vehicles, loop.waiting, loop.finished, 0, 0
-            )
+            alone = loop.trips(loop.at)
+            counts = loop.vehicles, loop.waiting, loop.finished, 0, 0
+            delay_s = loop.delay_s(alone)
+            return Measures(_mean(alone), None, None, None, None, *counts, delay_s)
         at = min(loop.at, base.at)
         ours, theirs = loop.trips(at), base.trips(at)
         low, high = self._bounds(ours, theirs)
@@ -111,6 +120,8 @@ class Scoreboard:
             loop.finished,
             base.vehicles,
             base.finished,
+            loop.delay_s(ours),
+            base.delay_s(theirs),
         )
 
     def _bounds(self, ours: Trips, theirs: Trips) -> tuple[float | None, float | None]:

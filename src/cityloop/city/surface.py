@@ -147,6 +147,8 @@ class Measures(Struct, frozen=True):
 
     ``difference_s`` is loop minus baseline, so negative is better; the interval is its 95 % one.
     ``vehicles``: in the network; ``waiting``: outside, in the entry queues; ``finished``: arrived.
+    Delay is travel time less what the route takes on an empty road, and 0 while a vehicle has not
+    yet been under way for so long; means over the same vehicles as the travel times.
     """
 
     att_loop_s: float | None
@@ -159,6 +161,8 @@ class Measures(Struct, frozen=True):
     finished: int
     baseline_vehicles: int
     baseline_finished: int
+    delay_loop_s: float | None = None
+    delay_baseline_s: float | None = None
 
 
 class Counters(Struct, frozen=True):
@@ -208,6 +212,22 @@ class Why(Struct, frozen=True):
 
     code: str
     numbers: dict[str, float | int | str | None]
+
+
+class Vehicles(Struct, frozen=True):
+    """Every vehicle of the loop's twin at one instant; columns of equal length.
+
+    ``ids`` are stable within a run. ``x``, ``y`` in metres of the network's plane, ``angle`` in
+    degrees clockwise from north, ``speed`` in m/s.
+    """
+
+    run: str
+    city_time: str
+    ids: list[int]
+    x: list[float]
+    y: list[float]
+    angle: list[float]
+    speed: list[float]
 
 
 class DecisionRow(Struct, frozen=True):

@@ -14,7 +14,8 @@ from typing import Any
 from cityloop.city.build import TWIN_SOURCE
 from cityloop.city.hub_line import HubLine
 from cityloop.city.journal import keep_journal
-from cityloop.city.wire import Demand, Grant, Line, Progress, Truth, call
+from cityloop.city.wire import Grant, Line, Progress
+from cityloop.city.witness import Witness
 from cityloop.kernel.clock import CityTime
 from cityloop.safety.cabinet import CabinetBank
 from cityloop.safety.envelope import Limits
@@ -23,7 +24,6 @@ from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.twin import SumoTwin
 
 _TELL_EVERY = 10
-_TRUTH_EVERY_S = 0.2
 _FINISH_S = 10.0
 
 
@@ -54,10 +54,14 @@ class Baton:
         self._line = line
         self._granted = 0
 
-    def wait(self, at: int) -> None:
-        """Return when second ``at`` may run; raises Stopped when the city ends."""
+    def wait(self, at: int, witness: Witness) -> None:
+        """Return when second ``at`` may run; raises Stopped when the city ends.
+
+        Whoever begins to look while nothing moves is answered by ``witness``.
+        """
         while self._granted < at or (at % _TELL_EVERY == 0 and self._line.ready()):
             try:
+                witness.attend(self._line)
                 message = self._line.receive()
             except (EOFError, OSError):
                 raise Stopped from None
@@ -73,50 +77,6 @@ class Baton:
                 self._line.send(Progress(at, done))
             except OSError:
                 raise Stopped from None
-
-
-class Witness:
-    """Sends ground truth to whoever shows and evaluates; never to a loop."""
-
-    def __init__(self, spec: TwinSpec, twin: SumoTwin) -> None:
-        self._spec = spec
-        self._twin = twin
-        self._line: Line | None = None
-        self._next = 0.0
-        self._told = 0
-
-    def tell(self, at: int, *, now: float, force: bool = False) -> None:
-        """At most every ``_TRUTH_EVERY_S`` of wall time; a reader that is away misses nothing."""
-        if now < self._next and not force:
-            return
-        self._next = now + _TRUTH_EVERY_S
-        try:
-            self._send(self._line or self._introduce(), at)
-        except OSError:
-            self._line, self._told = None, 0
-
-    def _introduce(self) -> Line:
-        line = call(self._spec.truth)
-        planned = self._twin.planned_departures_s.astype("<f8").tobytes()
-        line.send(Demand(self._spec.name, self._spec.run, planned))
-        self._line, self._told = line, 0
-        return line
-
-    def _send(self, line: Line, at: int) -> None:
-        truth = self._twin.truth()
-        arrived = truth.arrived[self._told :]
-        line.send(
-            Truth(
-                self._spec.name,
-                self._spec.run,
-                at,
-                truth.vehicles,
-                truth.waiting,
-                arrived.astype("<i8").tobytes(),
-                truth.arrival_s[self._told :].astype("<f8").tobytes(),
-            )
-        )
-        self._told = len(truth.arrived)
 
 
 def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
@@ -144,10 +104,10 @@ def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
 def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
     gc.freeze()
     line = HubLine(spec.hub, TWIN_SOURCE, spec.run) if spec.hub else None
-    witness = Witness(spec, twin)
+    witness = Witness(spec.name, spec.truth, twin)
     frames = twin.sense()
     for at in range(1, spec.seconds + 1):
-        baton.wait(at)
+        baton.wait(at, witness)
         orders = line.exchange(at, frames) if line else ()
         frames = twin.step(orders)
         witness.tell(at, now=time.monotonic())

@@ -129,11 +129,14 @@ class Drive(Message, frozen=True):
 
 
 class Demand(Message, frozen=True):
-    """A twin's ground truth at the start: planned departures, float64 seconds of the run."""
+    """A twin's ground truth at the start, one row per planned vehicle, as float64: the planned
+    departure in seconds of the run, and the seconds its route takes on an empty road.
+    """
 
     twin: str
     run: str
     planned: bytes
+    free: bytes
 
 
 class Truth(Message, frozen=True):
@@ -151,9 +154,30 @@ class Truth(Message, frozen=True):
     arrival_s: bytes
 
 
+class Look(Message, frozen=True):
+    """The reader of ground truth says whether somebody looks at vehicles."""
+
+    wanted: bool
+
+
+class Positions(Message, frozen=True):
+    """Where every vehicle is at city time ``at``: int32 ids (rows of the planned departures;
+    others get higher numbers), float32 metres of the network's plane, degrees from north, m/s.
+    """
+
+    twin: str
+    run: str
+    at: int
+    ids: bytes
+    x: bytes
+    y: bytes
+    angle: bytes
+    speed: bytes
+
+
 _KINDS = (
-    Answer | Ask | Demand | Drive | Grant | Hello | Names | Progress | Reader | Ready | Reply
-    | Roll | Sensed | Stop | Told | Truth | Welcome
+    Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Positions | Progress | Reader
+    | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
 )  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_KINDS)

@@ -1,5 +1,6 @@
 """The one door through which ``web`` meets a city; values are those of ``city.surface``."""
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from cityloop.city.surface import (
@@ -11,6 +12,7 @@ from cityloop.city.surface import (
     ModeName,
     Operation,
     Summary,
+    Vehicles,
 )
 
 
@@ -54,6 +56,18 @@ class CityReadings(Protocol):
         ...
 
 
+class VehicleReadings(Protocol):
+    """The vehicles of the loop's twin; nobody measures them while nobody looks."""
+
+    def looking(self) -> AbstractContextManager[None]:
+        """Somebody looks while this is entered."""
+        ...
+
+    def newest(self) -> Vehicles | None:
+        """Where they were last seen; None while nobody looks, or nothing was told yet."""
+        ...
+
+
 class CityCommands(Protocol):
     """What a person may ask of a city. Each raises RefusedError with a sentence that says why and
     what to do instead, and BusyError when the hub is away; when it returns, the city took it.
@@ -86,4 +100,9 @@ class CityCommands(Protocol):
 
 
 class CityPort(CityReadings, CityCommands, Protocol):
-    """A running city, to read and to command."""
+    """A running city, to read and to command; topics of their own are parts of it."""
+
+    @property
+    def vehicles(self) -> VehicleReadings:
+        """The vehicles as they move."""
+        ...

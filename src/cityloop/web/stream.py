@@ -7,12 +7,13 @@ lost silently: the client gets a ``gap`` event and asks ``/api/decisions`` again
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from cityloop.city.surface import DecisionRow
-from cityloop.web.port import CityReadings
+from cityloop.city.surface import DecisionRow, Vehicles
+from cityloop.web.port import CityPort, CityReadings
 
 MIN_INTERVAL_S = 0.2
 KEEP_ALIVE_S = 15.0
@@ -63,20 +64,32 @@ class EventStream:
     """ASGI response that tells one client of the city until it leaves or ``closing`` is set.
 
     Events: ``state`` (LiveState, at most one per 0.2 s, the newest wins), ``decisions`` (rows,
-    newest first, id = highest number), ``gap``; a comment every 15 s keeps proxies from hanging up.
-    A client that takes no byte for 60 s is hung up on.
+    newest first, id = highest number), ``gap``, and where ``vehicles`` are wanted ``vehicles``
+    (Vehicles, the newest wins); a comment every 15 s keeps proxies from hanging up. A client that
+    takes no byte for 60 s is hung up on.
     """
 
     def __init__(
-        self, city: CityReadings, states: "SharedStates", closing: asyncio.Event, after: int
+        self,
+        city: CityPort,
+        shared: "SharedEvents",
+        closing: asyncio.Event,
+        after: int,
+        *,
+        vehicles: bool = False,
     ) -> None:
         self._city = city
-        self._states = states
+        self._shared = shared
         self._closing = closing
         self._after = after
+        self._vehicles = vehicles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, gets stuck, or the server closes."""
+        with self._city.vehicles.looking() if self._vehicles else nullcontext():
+            await self._serve(receive, send)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
         ends = [
             asyncio.create_task(work)
             for work in (self._tell(send), _gone(receive), self._closing.wait())
@@ -102,11 +115,13 @@ class EventStream:
 
     async def _parts(self) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
-        seq, after = 0, self._after
+        after, seen = self._after, b""
         while True:
-            seq, state = self._states.newest()
+            seq, state = self._shared.state()
             decisions, after = decision_events(self._city, after)
-            yield state + decisions
+            vehicles = self._shared.vehicles() if self._vehicles else b""
+            yield state + decisions + (b"" if vehicles is seen else vehicles)
+            seen = vehicles
             await asyncio.sleep(MIN_INTERVAL_S)
             while not await self._changed(seq):
                 yield b": still here\n\n"
@@ -120,20 +135,30 @@ class EventStream:
         return True
 
 
-class SharedStates:
-    """The newest state as an event, encoded once for all clients."""
+class SharedEvents:
+    """The newest state and vehicles as events, encoded once for all clients."""
 
-    def __init__(self, city: CityReadings) -> None:
+    def __init__(self, city: CityPort) -> None:
         self._city = city
         self._seq = -1
-        self._event = b""
+        self._state = b""
+        self._seen: Vehicles | None = None
+        self._vehicles = b""
 
-    def newest(self) -> tuple[int, bytes]:
+    def state(self) -> tuple[int, bytes]:
         """(seq, event)."""
         state = self._city.state()
         if state.seq != self._seq:
-            self._seq, self._event = state.seq, event("state", _encode(state))
-        return self._seq, self._event
+            self._seq, self._state = state.seq, event("state", _encode(state))
+        return self._seq, self._state
+
+    def vehicles(self) -> bytes:
+        """The event, the same object until there is a newer one; empty where nothing is known."""
+        newest = self._city.vehicles.newest()
+        if newest is not self._seen:
+            self._seen = newest
+            self._vehicles = event("vehicles", _encode(newest)) if newest else b""
+        return self._vehicles
 
 
 async def _gone(receive: Receive) -> None:

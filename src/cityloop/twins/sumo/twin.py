@@ -24,6 +24,7 @@ from cityloop.standards.network import RoadNetwork
 from cityloop.twins.sumo.additional import silence_outputs
 from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
 from cityloop.twins.sumo.demand import Demand, read_demand
+from cityloop.twins.sumo.freeflow import FreeRoad
 from cityloop.twins.sumo.network import entity_id
 from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.sensors import Nearby, Sensors, write_detectors
@@ -150,6 +151,11 @@ class SumoTwin:
         """(n,), in the order of ``planned_departures_s``."""
         return self._trips.ids
 
+    def free_flow_s(self) -> Floats:
+        """(n,), seconds that each route takes at the speed limits of an empty road, in the order
+        of ``planned_departures_s``."""
+        return self._trips.free_flow_s()
+
     def sense(self) -> tuple[Frame, ...]:
         """Frames LaneDetector, StopLineDetector, EntryQueue, SignalController as of now."""
         now = self.now
@@ -215,11 +221,16 @@ class _Trips:
         rows = counts.nonzero()[0].tolist()
         self.ids = tuple(demand.ids[row] for row in rows)
         self.planned_s: Floats = demand.depart_s[rows] - scenario.begin_s
+        self._routes = [demand.routes[row] for row in rows]
         self._rows = {name: row for row, name in enumerate(self.ids)}
         self.arrived: list[int] = []
         self.arrival_s: list[float] = []
         self.collisions = 0
         self.emergency_stops = 0
+
+    def free_flow_s(self) -> Floats:
+        road = FreeRoad()
+        return np.array([road.seconds(route) for route in self._routes], dtype=np.float64)
 
     def count(self, second: int) -> None:
         """Note who arrived in the step up to ``second``; SUMO dates a step by its begin."""
