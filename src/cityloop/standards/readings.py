@@ -64,7 +64,7 @@ class Readings:
 
     @property
     def observations(self) -> int:
-        """Readings × attributes, less the absent."""
+        """Rows × attributes, less the absent."""
         gone = sum(int(c.absent.sum()) for c in self.columns.values() if c.absent is not None)
         return len(self) * len(self.columns) - gone
 
@@ -153,7 +153,8 @@ def column_of(
     """Cells as a column of the declared kind and unit, the rows that do not fit, and why.
 
     Cells are plain JSON values, ``None`` for null, ``ABSENT`` for no value. ``unit``: symbol or
-    code that the numbers are given in; empty for the declared one. Readings that do not fit are
+    code that the numbers are given in; empty for the declared one. A declared
+    attribute without unit takes its values as they are. Rows that do not fit are
     absent. Raises InputError where the unit does not convert: then nothing of it can be taken.
     """
     kinds = set(map(type, cells))
@@ -172,8 +173,7 @@ def column_of(
     if strange:
         reason = reason or f"wrong kind: not a {declared.kind} in range of the machine"
         bad = sorted({*bad, *strange})
-    if unit and declared.kind in ("number", "integer"):
-        values = _converted(values, unit_code(unit), declared)
+    values = converted(values, unit, declared)
     if bad:
         absent = np.zeros(len(cells), np.bool_) if absent is None else absent
         absent[bad] = True
@@ -234,7 +234,12 @@ def _holds(cell: object, whole: bool) -> bool:
     return isinstance(cell, float) and (not whole or (cell.is_integer() and abs(cell) < 2**63))
 
 
-def _converted(values: Array, given: str, declared: Attribute) -> Array:
+def converted(values: Array, unit: str, declared: Attribute) -> Array:
+    """Numbers, shape (n,), from ``unit`` (symbol or code; empty for the declared one) to the
+    declared unit; raises InputError where it does not convert."""
+    if not unit or not declared.unit or declared.kind not in ("number", "integer"):
+        return values
+    given = unit_code(unit)
     if given == declared.unit:
         return values
     numbers = convert(values.astype(np.float64), given, declared.unit)
@@ -252,7 +257,7 @@ def readings_of(
     units: Mapping[str, str] | None = None,
     place: str = "",
 ) -> Readings:
-    """Readings from one list of cells per attribute, in the declared kind and unit.
+    """Rows from one list of cells per attribute, in the declared kind and unit.
 
     A cell that does not fit, an attribute that is not declared and a unit that does not convert
     become faults at ``place``; the rest goes on.
