@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import typer.main
 
-from cityloop.city.build import build_site, registered_loops
+from cityloop.city.build import build_site
 from cityloop.city.config import Settings
+from cityloop.city.installed import loop_versions
 from cityloop.city.rows import CABINET_STAYED, OPERATOR_WORDINGS
 from cityloop.city.surface import DecisionRow, Summary
 from cityloop.cli import app as cli
@@ -146,7 +147,8 @@ def test_the_loop_of_the_how_to_gives_every_junction_its_turn(tmp_path: Path) ->
 
 
 def test_the_page_of_decisions_lists_every_wording_with_its_numbers_and_every_verdict() -> None:
-    wordings = [w for loop in registered_loops().values() for w in loop.wordings]
+    loops = [loop for versions in loop_versions().values() for loop in versions]
+    wordings = [wording for loop in loops for wording in loop.wordings]
     wordings += [*OPERATOR_WORDINGS, CABINET_STAYED, *WORDINGS.values()]
     page = (DOCS / "reference" / "decisions.md").read_text()
     told = dict(re.findall(r"^\| `(\w+)` \| `([^|]*)` \| \S", page, re.MULTILINE))

@@ -225,6 +225,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/loops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The loops: version, health, latency; by group mode and shadow result */
+        get: operations["loops"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/loops/{name}/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put another installed version of a loop to work */
+        post: operations["set_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -552,6 +586,63 @@ export interface components {
             action: "pause" | "resume" | "speed" | "step";
             /** @default null */
             speed: number | null;
+        };
+        /**
+         * LoopRow
+         * @description A loop at work. ``versions``: those installed, newest first; ``version``: which one runs.
+         *
+         *     ``ticks``, ``failures`` and latencies are of this version since the hub started; a latency is
+         *     the time one tick takes.
+         */
+        LoopRow: {
+            name: string;
+            version: string;
+            versions: string[];
+            /** @enum {unknown} */
+            state: "failing" | "late" | "off" | "ok";
+            reason: string;
+            ticks: number;
+            failures: number;
+            latency_p50_ms: number | null;
+            latency_p99_ms: number | null;
+            groups: components["schemas"]["LoopGroup"][];
+        };
+        /**
+         * LoopGroup
+         * @description Junctions that share one mode of a loop.
+         */
+        LoopGroup: {
+            name: string;
+            junctions: string[];
+            /** @enum {unknown} */
+            mode: "act" | "advise" | "observe" | "shadow";
+            shadow: components["schemas"]["ShadowResult"] | null;
+        };
+        /**
+         * ShadowResult
+         * @description What a loop decided on a group while it did not act, since the trial began.
+         *
+         *     ``refused``: of its proposals, by the guard; ``agreement``: the share of proposals that wanted
+         *     what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``.
+         */
+        ShadowResult: {
+            since: string;
+            ticks: number;
+            proposals: number;
+            refused: number;
+            failures: number;
+            agreement: number | null;
+            allows_act: boolean;
+            why: string;
+        };
+        /**
+         * VersionChange
+         * @description Body of ``POST /api/loops/{name}/version``; ``reason`` is kept in the record.
+         */
+        VersionChange: {
+            version: string;
+            reason: string;
+            by: string;
         };
     };
     responses: never;
@@ -1283,6 +1374,149 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Length Required */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    loops: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoopRow"][];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

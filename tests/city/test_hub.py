@@ -206,3 +206,52 @@ def test_after_a_restart_people_see_the_newest_decisions_with_their_numbers(
     again.remind(commits)
     assert list(again.recent) == list(hub.recent)
     assert again.recent[-1].number == again.totals.decisions
+
+
+def test_a_loop_goes_back_to_its_first_version_live_and_on_record(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    hub.set_version(LOOP, "1", "too many stops in the east", "Li")
+    (row,) = hub.loops.rows()
+    assert (row.version, row.versions, row.ticks) == ("1", ["2", "1"], 0)
+    effects = hub.turn(tick(site, 2), late=False)
+    assert effects.orders[0].rows.size == 16
+    assert {row.why.code for row in effects.rows if row.why} <= {
+        "pressure_highest",
+        "pressure_higher",
+    }
+
+
+def test_a_version_that_is_not_installed_is_refused_with_what_there_is(
+    hub: Hub, site: Site
+) -> None:
+    hub.turn(tick(site, 1), late=False)
+    with pytest.raises(RefusedError, match="no version 7 installed; it can be 2 or 1"):
+        hub.set_version(LOOP, "7", "", "Li")
+
+
+def test_versions_and_shadow_results_survive_a_restart(
+    hub: Hub, site: Site, tenant: Tenant
+) -> None:
+    batches = list(hub.turn(tick(site, 1), late=False).batches)
+    batches += hub.set_version(LOOP, "1", "to see", "Li").batches
+    batches += hub.set_mode(LOOP, "east", Mode.SHADOW, "").batches
+    batches += [b for s in range(2, 200) for b in hub.turn(tick(site, s), late=False).batches]
+    replayed, loaded = build_hub(site, tenant, epoch=4), build_hub(site, tenant, epoch=4)
+    for position, batch in enumerate(batches, 1):
+        replayed.replay(Commit(Position(position), wall_time(), batch))
+    loaded.load(hub.save())
+    for again in (replayed, loaded):
+        (row,) = again.loops.rows()
+        assert row.version == "1"
+        (east,) = [group.shadow for group in row.groups if group.name == "east"]
+        assert east is not None
+        assert (east.since, east.ticks) == ("1970-01-01T00:00:02.000Z", 179)
+        for name, value in hub.save().items():
+            np.testing.assert_array_equal(again.save()[name], value, err_msg=name)
+
+
+def test_acting_is_refused_with_what_the_shadow_result_lacks(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    hub.set_mode(LOOP, "east", Mode.SHADOW, "")
+    with pytest.raises(RefusedError, match="it has decided for 0 of 60 minutes"):
+        hub.set_mode(LOOP, "east", Mode.ACT, "")

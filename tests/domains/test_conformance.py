@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from tests.faults.running import HANGZHOU
 
-from cityloop.city.build import Site, build_site, registered_loops
+from cityloop.city.build import Site, build_site
+from cityloop.city.installed import loop_versions
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.loop import Ints, Loop, Mode, Priority
@@ -13,7 +14,7 @@ from cityloop.kernel.ports import Batch, Commit, Position
 from cityloop.kernel.runner import Runner
 from cityloop.kernel.view import View
 
-LOOPS = registered_loops()
+LOOPS = {f"{v.name}@{v.version}": v for of_name in loop_versions().values() for v in of_name}
 TICKS = 40
 
 

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import atan2, degrees, exp, hypot
 
+import msgspec
 import numpy as np
 
+from cityloop.city.board import Board
 from cityloop.city.surface import (
     Anchor,
     Counters,
@@ -21,6 +23,8 @@ from cityloop.city.surface import (
     HealthPart,
     JunctionState,
     LiveState,
+    LoopGroup,
+    LoopRow,
     MapData,
     MapDetector,
     MapGroup,
@@ -91,6 +95,12 @@ def replay_map() -> MapData:
     return MapData("Hangzhou", "Asia/Shanghai", anchor, junctions, roads, detectors, loops)
 
 
+def _loop() -> LoopRow:
+    """The loop as its hub tells of it."""
+    groups = [LoopGroup("west", ["J11"], "act", None), LoopGroup("east", ["J12"], "advise", None)]
+    return LoopRow(LOOP, "2", ["2", "1"], "ok", "", 600, 0, 1.9, 6.4, groups)
+
+
 class ReplayCity:
     """CityPort over a city that goes on only when told to: ``advance(seconds)``.
 
@@ -105,6 +115,8 @@ class ReplayCity:
         self.speed = 5.0
         self.second = 0
         self.modes: dict[str, ModeName] = {"west": "act", "east": "advise"}
+        self.board = Board(self._ask)
+        self.board.hear("loops", msgspec.json.encode([_loop()]))
         self._map = replay_map()
         self._names = [junction.id for junction in self._map.junctions]
         self._random = np.random.default_rng(seed)
@@ -340,6 +352,12 @@ class ReplayCity:
         self.paused = action == "pause" or (self.paused and action == "step")
         self.speed = speed if speed is not None else self.speed
         await self.tell()
+
+    async def _ask(self, verb: str, **arguments: object) -> None:
+        """What the board asks of the hub; refuses a version it does not have."""
+        self._taken(verb, *arguments.values())
+        if verb == "set_version" and arguments["version"] not in ("1", "2"):
+            raise RefusedError(f"There is no version {arguments['version']}; it can be 2 or 1.")
 
     def _taken(self, *command: object) -> None:
         if not self.hub_alive:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from cityloop.city.config import Settings
 from cityloop.city.hub import Hub
+from cityloop.city.installed import chosen_loops
+from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.surface import MapData
-from cityloop.city.survey import registered_loops, survey
+from cityloop.city.survey import survey
 from cityloop.city.townplan import map_data
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
@@ -124,13 +126,15 @@ def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, Entit
 def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     """The hub of a city, before it has seen anything."""
     settings, network = site.settings, site.network
-    known = registered_loops()
-    loops = [known[name] for name in settings.loops]
+    installed = chosen_loops(settings)
+    loops = [one.chosen for one in installed]
     modes = ModeBook(network.bank.ids, settings.groups)
     for loop in loops:
         modes.add(loop.name, Mode[settings.loops[loop.name].mode.upper()])
     guard = SignalGuard(network.bank, site.limits)
-    runner = Runner(loops, {"network": network}, guard, network.bank.ids, epoch=epoch)
+    knows = {"network": network}
+    runner = Runner(loops, knows, guard, network.bank.ids, epoch=epoch, timer=time.perf_counter)
     source = DeviceSource(TWIN_SOURCE, site.devices)
     gate = Gate([source], declared(), tenant.rejects.offer, tenant.log.sequence)
-    return Hub(gate, runner, modes, network.bank.ids, epoch=epoch)
+    desk = LoopDesk(runner, modes, installed)
+    return Hub(gate, runner, modes, network.bank.ids, desk, epoch=epoch)

@@ -68,11 +68,16 @@ class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class LoopChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[loops."domain/name"]``: a loop that this city runs, and how far it may go at the start.
 
-    ``act`` needs ``shadow_result``: the evidence on which somebody lets it act.
+    ``act`` needs ``shadow_result``: the evidence on which somebody lets it act. ``version``: which
+    of those installed, else the newest. ``shadow_minutes``, ``shadow_refused_share``: what a result
+    of its own must show before it may act: decided so long, so few refused, and no failure.
     """
 
     mode: Literal["observe", "shadow", "advise", "act"] = "observe"
     shadow_result: str = ""
+    version: str | None = None
+    shadow_minutes: Annotated[float, Meta(ge=1)] = 60.0
+    shadow_refused_share: Annotated[float, Meta(ge=0, le=1)] = 0.05
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

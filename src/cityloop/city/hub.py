@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.rows import (
     OPERATOR,
     decision_rows,
@@ -60,11 +61,19 @@ class Hub:
     """
 
     def __init__(
-        self, gate: Admit, runner: Runner, modes: ModeBook, actuators: EntityIds, *, epoch: int
+        self,
+        gate: Admit,
+        runner: Runner,
+        modes: ModeBook,
+        actuators: EntityIds,
+        loops: LoopDesk,
+        *,
+        epoch: int,
     ) -> None:
         self._gate = gate
         self._runner = runner
         self.modes = modes
+        self.loops = loops
         self.totals = Totals()
         self.approvals = ApprovalBook()
         self.holds = HoldBook(actuators.index, epoch)
@@ -93,11 +102,14 @@ class Hub:
             self.approvals.clear()
         if late:
             self._runner.remember(accepted)
+            self.loops.late()
             self.totals.count(accepted)
             return Effects([accepted])
         covered, passes = self._runner.turn(accepted, self.modes.of)
         effects = Effects()
-        further = (*self._advise(passes), *refused_frames(before, self.latest.get(SIGNALS)))
+        after = self.latest.get(SIGNALS)
+        recorded = self.loops.turned(passes, after)
+        further = (*self._advise(passes), *refused_frames(before, after), *recorded)
         if further:
             covered = replace(covered, frames=covered.frames + further)
         effects.batches.append(covered)
@@ -165,9 +177,19 @@ class Hub:
 
     def set_mode(self, loop: str, group: str, mode: Mode, evidence: str) -> Effects:
         """Switch a mode; raises RefusedError with what is missing."""
-        change = self.modes.check(loop, group, mode, evidence)
-        self.modes.apply(change)
+        evidence = evidence or self.loops.evidence(loop, group)
+        missing = self.loops.missing(loop, group)
+        change = self.modes.check(loop, group, mode, evidence, missing)
+        self._apply(change)
         return self._recorded(mode_frame(change, self.run, self.now))
+
+    def _apply(self, change: ModeChange) -> None:
+        self.modes.apply(change)
+        self.loops.switched(change)
+
+    def set_version(self, loop: str, version: str, reason: str, by: str) -> Effects:
+        """Put another version of a loop to work; raises RefusedError with what there is."""
+        return self._recorded(self.loops.change_version(loop, version, reason, by, self.now))
 
     def answer(self, advice_id: str, confirm: bool) -> Effects:
         """A person's answer to advice; raises RefusedError when it no longer waits."""
@@ -231,6 +253,7 @@ class Hub:
         self._tell(batch.frames)
         self.totals.count(batch)
         for part in batch.frames:
+            self.loops.fold(part)
             if part.type == MODE_CHANGE:
                 self._switch(part)
             elif part.type == DECISION:
@@ -257,13 +280,15 @@ class Hub:
 
     def _switch(self, part: Frame) -> None:
         for loop, group, mode in zip(part["loop"], part["group"], part["mode"], strict=True):
-            self.modes.apply(ModeChange(str(loop), str(group), Mode(int(mode)), ""))
+            self._apply(ModeChange(str(loop), str(group), Mode(int(mode)), ""))
 
     def save(self) -> dict[str, Array]:
         """Everything a new hub needs to go on from here, as named arrays."""
         parts = {
             "runner": self._runner.save(),
             "modes": self.modes.save(),
+            "versions": self.loops.save_versions(),
+            "shadow": self.loops.save_shadow(),
             "totals": self.totals.save(),
             "hub": {
                 "sequence": np.array(self._sequence),
@@ -282,8 +307,10 @@ class Hub:
                 n.removeprefix(f"{name}:"): a for n, a in state.items() if n.startswith(f"{name}:")
             }
 
+        self.loops.load_versions(part("versions"))
         self._runner.load(part("runner"))
         self.modes.load(part("modes"))
+        self.loops.load_shadow(part("shadow"))
         self.totals.load(part("totals"))
         self._sequence = int(state["hub:sequence"])
         self.now = CityTime(int(state["hub:now"]))

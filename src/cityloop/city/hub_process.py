@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import structlog
 
+from cityloop.city.board import LOOPS
 from cityloop.city.build import Site, build_hub, wall_time
 from cityloop.city.hub import Effects
 from cityloop.city.hub_line import write_orders
@@ -52,6 +53,7 @@ from cityloop.standards.arrow import read_batch, read_ids
 
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
+_BOARD_EVERY_S = 1.0
 _CHECKPOINT_EVERY = 300
 _SAMPLES = 4096
 _GROUP_ROWS = 20_000
@@ -116,7 +118,7 @@ class HubProcess:
         self._turned: dict[Key, int] = {}
         self._orders: list[OrderColumns] = []
         self._latency, self._act = Meter(), Meter()
-        self._show_at = 0.0
+        self._show_at = self._board_at = 0.0
         self._fresh: list[DecisionRow] = []
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
 
@@ -181,6 +183,7 @@ class HubProcess:
                 self._twins.pop(line)
                 self._readings[line] = reading = Reading(line)
                 reading.tell(_decisions(list(self._hub.recent)))
+                reading.tell(self._board())
             case Ask():
                 self._answer(line, message)
             case _:
@@ -253,7 +256,7 @@ class HubProcess:
         else:
             self._orders += [write_orders(o) for o in effects.orders]
             self._commit(effects, time.perf_counter())
-            self._show_at = 0.0
+            self._show_at = self._board_at = 0.0
         self._readings[line].tell(Answer(ask.number, refused))
 
     def _carry_out(self, ask: Ask) -> Effects:
@@ -262,6 +265,8 @@ class HubProcess:
             case "set_mode":
                 mode = Mode[a["mode"].upper()]
                 return self._hub.set_mode(a["loop"], a["group"], mode, a["shadow_result"] or "")
+            case "set_version":
+                return self._hub.set_version(a["loop"], a["version"], a["reason"], a["by"])
             case "advise":
                 return self._hub.answer(a["decision_id"], a["confirm"])
             case "operate":
@@ -273,11 +278,18 @@ class HubProcess:
             self._drop(line)
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
+            board = self._board() if now >= self._board_at else None
             for reading in self._readings.values():
+                if board is not None:
+                    reading.tell(board)
                 if self._fresh:
                     reading.tell(_decisions(self._fresh))
                 reading.show(state)
         self._fresh = []
+
+    def _board(self) -> Told:
+        self._board_at = time.monotonic() + _BOARD_EVERY_S
+        return Told(LOOPS, msgspec.json.encode(self._hub.loops.rows()))
 
     def _shown(self, now: float) -> Shown:
         hub = self._hub

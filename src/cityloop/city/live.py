@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from cityloop.city.board import Board
 from cityloop.city.build import Site
 from cityloop.city.hub_process import Shown
 from cityloop.city.measures import LOOP_TWIN, Scoreboard
@@ -82,6 +83,7 @@ class LiveCity:
         self._numbers = itertools.count(1)
         self._asked: dict[int, Future[str]] = {}
         self._ended: Callable[[], None] | None = None
+        self.board = Board(self._ask)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""
@@ -256,7 +258,7 @@ class LiveCity:
         elif isinstance(message, Told) and message.topic == "state":
             self._shown = msgspec.json.decode(message.body, type=Shown)
             self._tell()
-        elif isinstance(message, Told):
+        elif isinstance(message, Told) and not self.board.hear(message.topic, message.body):
             rows = msgspec.json.decode(message.body, type=list[DecisionRow])
             with self._lock:
                 newest = self._rows[-1].number if self._rows else 0

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 ModeName = Literal["observe", "shadow", "advise", "act"]
 Operation = Literal["hold", "lock_out", "flash", "release"]
+LoopState = Literal["ok", "failing", "late", "off"]
 DriveAction = Literal["speed", "pause", "resume", "step"]
 Point = tuple[float, float]
 
@@ -127,6 +128,51 @@ class MapData(Struct, frozen=True):
     roads: list[MapRoad]
     detectors: list[MapDetector]
     loops: list[MapLoop]
+
+
+class ShadowResult(Struct, frozen=True):
+    """What a loop decided on a group while it did not act, since the trial began.
+
+    ``refused``: of its proposals, by the guard; ``agreement``: the share of proposals that wanted
+    what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``.
+    """
+
+    since: str
+    ticks: int
+    proposals: int
+    refused: int
+    failures: int
+    agreement: float | None
+    allows_act: bool
+    why: str
+
+
+class LoopGroup(Struct, frozen=True):
+    """Junctions that share one mode of a loop."""
+
+    name: str
+    junctions: list[str]
+    mode: ModeName
+    shadow: ShadowResult | None
+
+
+class LoopRow(Struct, frozen=True):
+    """A loop at work. ``versions``: those installed, newest first; ``version``: which one runs.
+
+    ``ticks``, ``failures`` and latencies are of this version since the hub started; a latency is
+    the time one tick takes.
+    """
+
+    name: str
+    version: str
+    versions: list[str]
+    state: LoopState
+    reason: str
+    ticks: int
+    failures: int
+    latency_p50_ms: float | None
+    latency_p99_ms: float | None
+    groups: list[LoopGroup]
 
 
 class JunctionState(Struct, frozen=True, array_like=True):

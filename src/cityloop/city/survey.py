@@ -1,28 +1,18 @@
 """All that is wrong with a city, found before it starts: its settings and what they name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from cityloop.city.config import Draft, Settings, Signals, Twin, read_draft
+from cityloop.city.installed import loop_versions
 from cityloop.city.settings_reader import nearest
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
-from cityloop.kernel.loop import Loop
 from cityloop.safety.envelope import check_bank
 from cityloop.safety.timing import Limits
 from cityloop.standards.network import RoadNetwork
 from cityloop.twins.sumo.network import read_network
 from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
 from cityloop.twins.sumo.tables import build_tables
-
-LOOPS = "cityloop.loops"
-
-
-def registered_loops() -> Mapping[str, Loop]:
-    """Every installed loop by name: ours and those that other packages register."""
-    loops = (entry.load() for entry in entry_points(group=LOOPS))
-    return {loop.name: loop for loop in loops}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,13 +102,19 @@ def _scenario(twin: Twin, folder: Path, cache: Path) -> SumoScenario:
 
 
 def _loops(draft: Draft, told: Gathered) -> None:
-    """Every loop that is named must be installed."""
-    known = registered_loops()
+    """Every loop that is named must be installed, in the version that is named."""
+    known = loop_versions()
     named = draft.raw.get("loops", {})
     for name in named if isinstance(named, dict) else ():
         if name not in known:
             mend = nearest(name, sorted(known)) + " (a package that brings a loop registers it)"
             told.found.append(draft.mistake(("loops", name), f"loop {name} is not installed", mend))
+    for name, choice in draft.sections.get("loops", {}).items():
+        versions = [loop.version for loop in known.get(name, ())]
+        if choice.version is not None and versions and choice.version not in versions:
+            what = f"loop {name} has no version {choice.version} installed"
+            mend = nearest(choice.version, versions)
+            told.found.append(draft.mistake(("loops", name, "version"), what, mend))
 
 
 def _groups(draft: Draft, network: RoadNetwork, told: Gathered) -> None:

@@ -10,9 +10,11 @@ from cityloop.kernel.frame import Array, Frame
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch
 from cityloop.reaction.approvals import Fate
+from cityloop.safety.shadow import SHADOW_RESULT
 
 MODE_CHANGE = "ModeChange"
-_OURS = frozenset({DECISION, MODE_CHANGE})
+VERSION_CHANGE = "VersionChange"
+_OURS = frozenset({DECISION, MODE_CHANGE, VERSION_CHANGE, SHADOW_RESULT})
 _CENTRE, _LOCAL = 1, 0
 
 

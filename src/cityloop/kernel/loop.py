@@ -89,7 +89,8 @@ class Loop:
 
     ``every_s``: city seconds between ticks. ``start``: the memory before the first tick, from what
     the loop ``knows``. ``version`` is recorded with every decision. ``wordings``: every kind of
-    reason that its proposals may have, so that translations can be complete.
+    reason that its proposals may have, so that translations can be complete. ``earlier``:
+    versions of the same name to which a city may go back.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Loop:
     priority: Priority = Priority.OPTIMISATION
     settings: Mapping[str, float] = field(default_factory=dict)
     wordings: tuple[Wording, ...] = ()
+    earlier: "tuple[Loop, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

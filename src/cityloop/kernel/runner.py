@@ -15,12 +15,16 @@ from cityloop.kernel.ports import Batch, Commit
 Modes = Callable[[str], Ints]
 """Loop name → a Mode per actuator, shape (J,)."""
 
+Timer = Callable[[], float]
+"""Seconds since some moment; only differences mean anything, and no decision rests on them."""
+
 
 class Runner:
     """All loops of one bank of actuators, for the run that the log shows.
 
     The state is a fold of the log: ``replay`` of its commits gives the state of a runner that was
     never interrupted, from the start of the run or from what ``save`` gave at some position.
+    ``took_s``: by loop, how long its newest tick took by ``timer``.
     """
 
     def __init__(
@@ -31,22 +35,34 @@ class Runner:
         actuators: EntityIds,
         *,
         epoch: int = 1,
+        timer: Timer = float,
     ) -> None:
         self._loops = tuple(loops)
         self._knows = knows
         self._guard = guard
         self._actuators = actuators
         self._epoch = epoch
-        self._watched = {w.type for loop in self._loops for w in loop.watches.values()}
+        self._timer = timer
+        self._watched = _watched(self._loops)
+        self.took_s: dict[str, float] = {}
         self.run = ""
         self.cycles: tuple[Cycle, ...] = ()
 
     def begin(self, run: str) -> None:
         """Start a run with empty tables and fresh memory."""
         self.run = run
+        self.cycles = tuple(self._cycle(loop) for loop in self._loops)
+
+    def _cycle(self, loop: Loop) -> Cycle:
+        run, epoch = self.run, self._epoch
+        return Cycle(loop, self._knows, self._guard, self._actuators, run=run, epoch=epoch)
+
+    def install(self, loop: Loop) -> None:
+        """Put another version in the place of the loop of its name; its memory starts fresh."""
+        self._loops = tuple(loop if old.name == loop.name else old for old in self._loops)
+        self._watched = _watched(self._loops)
         self.cycles = tuple(
-            Cycle(loop, self._knows, self._guard, self._actuators, run=run, epoch=self._epoch)
-            for loop in self._loops
+            self._cycle(loop) if cycle.loop.name == loop.name else cycle for cycle in self.cycles
         )
 
     def turn(self, batch: Batch, modes: Modes) -> tuple[Batch, tuple[Pass, ...]]:
@@ -54,9 +70,15 @@ class Runner:
         at = self._fold(batch)
         if at is None:
             return batch, ()
-        passes = tuple(c.tick(at, modes(c.loop.name)) for c in self.cycles if c.due(at))
+        passes = tuple(self._tick(c, at, modes(c.loop.name)) for c in self.cycles if c.due(at))
         decisions = tuple(p.decisions for p in passes if p.decisions is not None)
         return replace(batch, frames=batch.frames + decisions) if decisions else batch, passes
+
+    def _tick(self, cycle: Cycle, at: CityTime, modes: Ints) -> Pass:
+        began = self._timer()
+        done = cycle.tick(at, modes)
+        self.took_s[done.loop] = self._timer() - began
+        return done
 
     def remember(self, batch: Batch) -> None:
         """Fold a batch that is too old to act on: tables and memory advance, nothing is ordered."""
@@ -90,13 +112,19 @@ class Runner:
         state: dict[str, Array] = {"run": np.array(self.run)}
         for cycle in self.cycles:
             state |= {f"{cycle.loop.name}|{name}": a for name, a in cycle.save().items()}
+            state[f"{cycle.loop.name}|version"] = np.array(cycle.loop.version)
         return state
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Go on from what ``save`` gave; a loop it does not hold starts afresh."""
+        """Go on from what ``save`` gave; a loop that it does not hold, or holds the memory of
+        another version of, starts afresh."""
         self.begin(str(state["run"]))
         for cycle in self.cycles:
             prefix = f"{cycle.loop.name}|"
             own = {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
-            if own:
+            if own and str(own.get("version", "")) == cycle.loop.version:
                 cycle.load(own)
+
+
+def _watched(loops: Iterable[Loop]) -> set[str]:
+    return {watch.type for loop in loops for watch in loop.watches.values()}

@@ -35,27 +35,42 @@ class ModeBook:
             taken[members] = True
         if not taken.all():
             rows[OTHERS] = np.flatnonzero(~taken)
+        self._actuators = actuators
         self._count = len(actuators)
         self.groups: Mapping[str, Ints] = rows
         self._modes: dict[str, dict[str, Mode]] = {}
         self._switched: set[tuple[str, str]] = set()
         self._rows: dict[str, Ints] = {}
 
+    @property
+    def count(self) -> int:
+        """How many actuators there are."""
+        return self._count
+
+    def members(self, group: str) -> list[str]:
+        """The last parts of the names of a group's actuators, as people call them."""
+        return [self._actuators.names[row].rpartition(":")[2] for row in self.groups[group]]
+
     def add(self, loop: str, mode: Mode) -> None:
         """A loop with its first mode everywhere."""
         self._modes[loop] = dict.fromkeys(self.groups, mode)
         self._rows[loop] = np.full(self._count, mode, dtype=np.int64)
 
-    def check(self, loop: str, group: str, mode: Mode, evidence: str) -> ModeChange:
-        """The change a person asks for; raises RefusedError with what is missing."""
-        if loop not in self._modes:
-            raise RefusedError(f"Loop {loop} does not run here; it can be {_or(self._modes)}.")
+    def check(
+        self, loop: str, group: str, mode: Mode, evidence: str, missing: str = ""
+    ) -> ModeChange:
+        """The change a person asks for; raises RefusedError with what is missing.
+
+        ``missing``: what the loop's own shadow result on the group lacks.
+        """
+        self.check_loop(loop)
         if group not in self.groups:
             raise RefusedError(f"Group {group} does not exist; it can be {_or(self.groups)}.")
         if mode == Mode.ACT and self._modes[loop][group] != Mode.ACT and not evidence.strip():
             raise RefusedError(
-                f"{loop} may act on {group} only with a shadow result: say what it decided in"
-                " shadow and how that compares with the plan in force."
+                f"{loop} may act on {group} only with a shadow result"
+                f"{': ' + missing if missing else ''}. Let it decide in shadow until its result"
+                " fulfils the rule, or cite what shows that it may."
             )
         return ModeChange(loop, group, mode, evidence)
 
@@ -71,6 +86,11 @@ class ModeBook:
     def of(self, loop: str) -> Ints:
         """A Mode per actuator, shape (J,)."""
         return self._rows[loop]
+
+    def check_loop(self, loop: str) -> None:
+        """Raises RefusedError when the loop does not run here."""
+        if loop not in self._modes:
+            raise RefusedError(f"Loop {loop} does not run here; it can be {_or(self._modes)}.")
 
     def names(self) -> dict[str, dict[str, Mode]]:
         """Loop → group → mode."""

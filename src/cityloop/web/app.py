@@ -19,6 +19,7 @@ from cityloop.kernel.errors import ConfigError
 from cityloop.web.api_city import CityRoutes
 from cityloop.web.api_commands import CommandRoutes
 from cityloop.web.api_health import HealthRoutes
+from cityloop.web.api_loops import LoopRoutes
 from cityloop.web.api_stream import StreamRoutes
 from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
@@ -51,6 +52,7 @@ def route_table(city: CityPort, keeper: TrendKeeper, closing: asyncio.Event) -> 
         CityRoutes(city, keeper),
         StreamRoutes(city, closing),
         CommandRoutes(city),
+        LoopRoutes(city),
     )
     table = [one for topic in topics for one in endpoints(topic)]
     manual.described = document(table)

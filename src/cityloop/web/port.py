@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from cityloop.city.board import Board
 from cityloop.city.surface import (
     DecisionRow,
     DriveAction,
@@ -99,7 +100,16 @@ class CityCommands(Protocol):
         ...
 
 
-class CityPort(CityReadings, CityCommands, Protocol):
+class BoardPort(Protocol):
+    """How the city is run: loops, plans, calendar, retention."""
+
+    @property
+    def board(self) -> Board:
+        """What the hub tells of it, and the commands that change it."""
+        ...
+
+
+class CityPort(CityReadings, CityCommands, BoardPort, Protocol):
     """A running city, to read and to command; topics of their own are parts of it."""
 
     @property

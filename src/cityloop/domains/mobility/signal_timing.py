@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cityloop.analysis import platoons
 from cityloop.analysis.approaches import Approaches, Entries, approaches
 from cityloop.analysis.arrivals import AGES, Reach, arrivals, entries, reach
+from cityloop.domains.mobility import max_pressure
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, EntityIds
 from cityloop.kernel.loop import Latest, Loop, Proposals, Score
@@ -242,7 +243,7 @@ def _reason(seen: Timing, j: int) -> Reason:
 
 loop = Loop(
     name="mobility/signal_timing",
-    version="1",
+    version="2",
     watches={
         "lanes": Latest("LaneDetector", ("vehicleCount", "queueLength"), "network.detector_ids"),
         "stop_lines": Latest("StopLineDetector", ("vehicleCount",), "network.stop_line_ids"),
@@ -259,4 +260,5 @@ loop = Loop(
     respond=respond,
     score=Score("mean travel time of all vehicles", "s", lower_is_better=True),
     wordings=(MINIMUM_RUNS, SERVES_MOST, SERVES_MORE),
+    earlier=(max_pressure.loop,),
 )
