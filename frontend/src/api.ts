@@ -51,6 +51,9 @@ export interface Measures {
   finished: number;
   baseline_vehicles: number;
   baseline_finished: number;
+  /** Travel time beyond that of free flow; absent where nobody measured it. */
+  delay_loop_s?: number | null;
+  delay_baseline_s?: number | null;
 }
 
 export interface Counters {
@@ -164,6 +167,11 @@ export interface Trend {
   city_time: string[];
   att_loop_s: (number | null)[];
   att_baseline_s: (number | null)[];
+  delay_loop_s?: (number | null)[];
+  delay_baseline_s?: (number | null)[];
+  vehicles?: (number | null)[];
+  baseline_vehicles?: (number | null)[];
+  waiting?: (number | null)[];
 }
 
 /** What the server said went wrong (RFC 9457) and what to do about it; both are sentences. */

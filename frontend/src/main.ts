@@ -19,7 +19,7 @@ function present(store: Store, language: Language): void {
     page.querySelector<HTMLElement>("[data-control=language]")?.focus();
   });
   page.replaceChildren(desk.element);
-  desk.show();
+  desk.open();
 }
 
 async function start(): Promise<void> {

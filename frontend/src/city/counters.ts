@@ -1,8 +1,8 @@
 // The quiet line of totals; a figure takes colour only when it says that something was turned away.
 
-import type { Counters } from "./api";
-import { h, setAttribute, setText } from "./dom";
-import type { Speech } from "./words";
+import type { Counters } from "../api";
+import { h, setAttribute, setText } from "../dom";
+import type { Speech } from "../words";
 
 type Entry = [label: string, read: (counters: Counters) => string, alarming?: keyof Counters];
 

@@ -1,10 +1,10 @@
 // The latest decisions, each with the sentence that says why. The list holds still while someone
 // points at it or has focus in it: nothing may move under a reading eye.
 
-import type { Decision } from "./api";
-import { button, h, setText } from "./dom";
-import type { Store } from "./store";
-import type { Speech } from "./words";
+import { button, h, setText } from "../dom";
+import { decisionItem } from "../parts/decision";
+import type { Store } from "../store";
+import type { Speech } from "../words";
 
 const SHOWN = 60;
 
@@ -88,21 +88,4 @@ export class Feed {
     const name = this.names.get(junction) ?? junction;
     return button(name, () => this.choose(junction), { class: "name" });
   }
-}
-
-/** One decision; without `name` where the junction is plain from the context. */
-export function decisionItem(row: Decision, speech: Speech, name?: HTMLElement): HTMLLIElement {
-  return h(
-    "li",
-    { class: row.refused ? "refused" : "", "data-decision": row.id },
-    h("time", { datetime: row.city_time }, speech.clock(row.city_time)),
-    h(
-      "span",
-      { class: "deed" },
-      ...(name === undefined ? [] : [name, " "]),
-      speech.action(row.action, row.phase),
-    ),
-    h("span", { class: "verdict" }, row.refused ? speech.words.refused : speech.verdict(row.verdict, row.mode)),
-    h("span", { class: "reason", lang: "en" }, row.reason),
-  );
 }

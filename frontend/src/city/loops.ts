@@ -1,10 +1,11 @@
 // The loops: how far each may go on each group of junctions, and what waits for a person's word.
 
-import { advise, type Decision, type MapLoop, type Mode, MODES, setMode } from "./api";
-import { ask } from "./dialog";
-import { button, h, setAttribute, setText } from "./dom";
-import type { Store } from "./store";
-import type { Speech } from "./words";
+import { advise, type Decision, type MapLoop, type Mode, MODES, setMode } from "../api";
+import { ask } from "../dialog";
+import { button, h, setAttribute, setText } from "../dom";
+import { reason } from "../parts/decision";
+import type { Store } from "../store";
+import type { Speech } from "../words";
 
 type Command = (work: Promise<void>) => Promise<void>;
 
@@ -81,7 +82,7 @@ export class Advice {
     private readonly command: Command,
   ) {
     const { words } = speech;
-    this.element = h("section", { class: "advice", "aria-label": words.advice, hidden: true }, h("h2", {}, words.advice), this.list);
+    this.element = h("section", { class: "advice", "aria-label": words.advice, hidden: true }, h("h3", {}, words.advice), this.list);
   }
 
   show(): void {
@@ -109,7 +110,7 @@ export class Advice {
 class AdviceRow {
   readonly element: HTMLElement;
   private readonly deed = h("span", { class: "deed" });
-  private readonly reason = h("span", { class: "reason", lang: "en" });
+  private reason = h("span");
   private decision = "";
 
   constructor(
@@ -129,9 +130,12 @@ class AdviceRow {
   }
 
   show(decision: Decision): void {
+    if (this.decision === decision.id) return;
     this.decision = decision.id;
     setAttribute(this.element, "data-decision", decision.id);
     setText(this.deed, `${this.name} ${this.speech.action(decision.action, decision.phase)}`);
-    setText(this.reason, decision.reason);
+    const why = reason(decision, this.speech);
+    this.reason.replaceWith(why);
+    this.reason = why;
   }
 }

@@ -1,12 +1,19 @@
 // What the loop is worth: its figures beside the baseline's at the same second, and their difference.
 
-import type { Measures } from "./api";
-import { Chart } from "./chart";
-import { h, setAttribute, setText, svg } from "./dom";
-import type { Store } from "./store";
-import type { Speech } from "./words";
+import type { Measures } from "../api";
+import type { Context } from "../context";
+import { h, setAttribute, setText, svg } from "../dom";
+import { TrendChart, travelTime } from "../parts/trend";
 
-type Cell = "att_loop_s" | "att_baseline_s" | "vehicles" | "baseline_vehicles" | "waiting" | "finished" | "baseline_finished";
+type Cell = Exclude<keyof Measures, "difference_s" | "interval_low_s" | "interval_high_s">;
+
+const PAIRS: [loop: Cell, baseline: Cell | null][] = [
+  ["att_loop_s", "att_baseline_s"],
+  ["delay_loop_s", "delay_baseline_s"],
+  ["vehicles", "baseline_vehicles"],
+  ["waiting", null],
+  ["finished", "baseline_finished"],
+];
 
 export class MeasureStrip {
   readonly element: HTMLElement;
@@ -16,15 +23,12 @@ export class MeasureStrip {
   private readonly whisker = new Whisker();
   private readonly cells = new Map<Cell, HTMLElement>();
   private readonly baselineHead: HTMLElement;
-  private readonly chart: Chart;
+  private readonly chart: TrendChart;
 
-  constructor(
-    private readonly store: Store,
-    private readonly speech: Speech,
-  ) {
-    const { words } = speech;
-    this.chart = new Chart(speech);
-    this.baselineHead = h("th", { scope: "col", class: "baseline" }, words.baseline);
+  constructor(private readonly context: Context) {
+    const { words } = context.speech;
+    this.chart = new TrendChart(context, { ...travelTime(words), height: 110 });
+    this.baselineHead = h("th", { scope: "row", role: "rowheader", class: "baseline" }, words.baseline);
     this.element = h(
       "section",
       { class: "measures", "aria-label": words.measures },
@@ -32,10 +36,12 @@ export class MeasureStrip {
         "div",
         { class: "gain" },
         h("h2", {}, words.travelTime, h("small", {}, words.difference)),
-        h("p", { class: "headline" }, this.difference, h("span", { class: "unit" }, `${words.secondsUnit} ${words.perTrip}`)),
-        this.verdict,
-        this.whisker.element,
-        this.interval,
+        h(
+          "div",
+          { class: "headline" },
+          h("p", {}, this.difference, h("span", { class: "unit" }, `${words.secondsUnit} ${words.perTrip}`)),
+          h("div", {}, this.verdict, this.whisker.element, this.interval),
+        ),
       ),
       this.table(),
       this.chart.element,
@@ -43,68 +49,61 @@ export class MeasureStrip {
   }
 
   show(): void {
-    const { state } = this.store;
+    const { store, speech } = this.context;
+    const { state } = store;
     if (!state) return;
-    const { words } = this.speech;
     this.showGain(state.measures);
     for (const [name, cell] of this.cells) {
-      const value = state.measures[name];
-      setText(cell, name.startsWith("att") ? this.speech.seconds(value) : this.speech.count(value ?? 0));
+      const value = state.measures[name] ?? null;
+      setText(cell, name.endsWith("_s") ? speech.seconds(value) : speech.count(value ?? 0));
     }
-    setText(this.baselineHead, state.baseline_alive ? words.baseline : words.baselineAway);
-    this.chart.show(this.store.trend);
+    setText(this.baselineHead, state.baseline_alive ? speech.words.baseline : speech.words.baselineAway);
+    this.chart.show();
   }
 
   private showGain(measures: Measures): void {
-    const { words } = this.speech;
+    const { speech } = this.context;
+    const { words } = speech;
     const { difference_s: difference, interval_low_s: low, interval_high_s: high } = measures;
-    setText(this.difference, this.speech.seconds(difference, "always"));
+    setText(this.difference, speech.seconds(difference, "always"));
     const known = low !== null && high !== null;
     const clear = known && (high < 0 || low > 0);
     const meaning = !known ? words.early : !clear ? words.unclear : high < 0 ? words.better : words.worse;
     setText(this.verdict, difference === null ? "" : meaning);
     setAttribute(this.element, "data-gain", clear && low > 0 ? "worse" : clear ? "better" : "unclear");
-    const [lowText, highText] = [this.speech.seconds(low), this.speech.seconds(high)];
-    setText(this.interval, known ? words.interval(lowText, highText) : words.noInterval);
+    setText(this.interval, known ? words.interval(speech.seconds(low), speech.seconds(high)) : words.noInterval);
     this.whisker.show(difference, low, high);
   }
 
   private table(): HTMLElement {
-    const { words } = this.speech;
-    const row = (label: string, loop: Cell, baseline: Cell | null) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, label),
-        this.cell(loop),
-        baseline === null ? h("td", { class: "none" }, "") : this.cell(baseline),
-      );
-    return h(
+    const { words } = this.context.speech;
+    const labels = [words.travelTimeUnit, words.delayUnit, words.inNetwork, words.waiting, words.finished];
+    const cells = (which: 0 | 1) => PAIRS.map((pair) => this.cell(pair[which]));
+    const table = h(
       "table",
-      { class: "pair" },
+      { class: "pair", role: "table", "aria-label": words.measures },
       h(
         "thead",
-        {},
-        h("tr", {}, h("td"), h("th", { scope: "col", class: "loop" }, words.loop), this.baselineHead),
+        { role: "rowgroup" },
+        h("tr", { role: "row" }, h("td", { role: "cell" }), ...labels.map((label) => h("th", { scope: "col", role: "columnheader" }, label))),
       ),
       h(
         "tbody",
-        {},
-        row(words.travelTimeUnit, "att_loop_s", "att_baseline_s"),
-        row(words.inNetwork, "vehicles", "baseline_vehicles"),
-        row(words.finished, "finished", "baseline_finished"),
-        row(words.waiting, "waiting", null),
+        { role: "rowgroup" },
+        h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader", class: "loop" }, words.loop), ...cells(0)),
+        h("tr", { role: "row" }, this.baselineHead, ...cells(1)),
       ),
     );
+    return h("div", { class: "pair-frame" }, table);
   }
 
-  private cell(name: Cell): HTMLElement {
-    const cell = h("td", { "data-measure": name });
+  private cell(name: Cell | null): HTMLElement {
+    if (name === null) return h("td", { class: "none", role: "cell" });
+    const cell = h("td", { "data-measure": name, role: "cell" });
     this.cells.set(name, cell);
     return cell;
   }
 }
-
 /** The difference as a dot and its interval as a bar, on an axis with zero in the middle. */
 class Whisker {
   readonly element: HTMLElement;

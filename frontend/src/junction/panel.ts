@@ -6,7 +6,7 @@ import { ask } from "../dialog";
 import { button, h, setAttribute, setText, svg } from "../dom";
 import { type Approach, approaches, load, movements, side } from "../map/geometry";
 import { Glyph } from "../map/glyph";
-import { decisionItem } from "../feed";
+import { decisionItem } from "../parts/decision";
 import type { Store } from "../store";
 import type { Speech } from "../words";
 

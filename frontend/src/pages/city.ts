@@ -32,7 +32,7 @@ export class CityPage implements Page {
     const loops = new Loops(store, speech, command);
     const feed = new Feed(store, speech, names, choose);
     this.parts = [measures, alarms, advice, loops, feed];
-    this.side = h("div", { class: "side" }, alarms.element, advice.element, this.panel, loops.element, feed.element);
+    this.side = h("div", { class: "side" }, this.panel, alarms.element, advice.element, loops.element, feed.element);
     this.element = h("div", { class: "city" }, measures.element, this.map, this.time, this.side);
     this.stops = [];
   }

@@ -59,7 +59,10 @@ export class Resource<T> {
     this.element.hidden = error === null && value !== null;
     this.again.hidden = error === null;
     this.element.dataset.resource = error === null ? "reading" : value === null ? "failed" : "stale";
-    if (error === null) return setText(this.text, words.reading);
+    if (error === null) {
+      setText(this.text, words.reading);
+      return;
+    }
     const why = `${error.message || words.failed} ${error.advice || words.failedAdvice}`;
     const age = this.speech.age((performance.now() - this.readAt) / 1000);
     setText(this.text, value === null ? why : `${words.renewedNot(age)} ${why}`);

@@ -28,7 +28,7 @@ export class Desk {
   private readonly place = h("main", { id: "main", tabindex: -1 });
   private readonly city: CityPage;
   private readonly notices: Notices;
-  private readonly stops: Dispose[];
+  private readonly stops: Dispose[] = [];
   private page: Page;
   private name: PageName | null | undefined;
 
@@ -64,10 +64,14 @@ export class Desk {
     );
     const moved = () => this.follow();
     addEventListener("hashchange", moved);
-    this.stops = [() => removeEventListener("hashchange", moved), listen(speech), store.watch(() => this.show())];
+    this.stops.push(() => removeEventListener("hashchange", moved), listen(speech), store.watch(() => this.show()));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.store.chosen !== null) this.context.choose(null);
     });
+  }
+
+  /** Show the page of the address; the desk stands in the document by now, so that a map has a size. */
+  open(): void {
     this.follow();
   }
 

@@ -2,11 +2,14 @@
 // has a file with both languages, of which the second has the type of the first: none can be missing.
 
 import type { JunctionState, Mode } from "../api";
+import { alarmWords } from "./alarms";
 import { cityWords } from "./city";
 import { mapWords } from "./map";
+import { reasonWords } from "./reasons";
+import { shellWords } from "./shell";
 
-const en = { ...cityWords.en, ...mapWords.en };
-const zh: typeof en = { ...cityWords.zh, ...mapWords.zh };
+const en = { ...cityWords.en, ...mapWords.en, ...shellWords.en, ...alarmWords.en, ...reasonWords.en };
+const zh: typeof en = { ...cityWords.zh, ...mapWords.zh, ...shellWords.zh, ...alarmWords.zh, ...reasonWords.zh };
 
 export type Words = typeof en;
 
@@ -30,6 +33,8 @@ export class Speech {
   readonly tag: string;
   private readonly time: Intl.DateTimeFormat;
   private readonly date: Intl.DateTimeFormat;
+  private readonly minutes: Intl.DateTimeFormat;
+  private readonly zone: Intl.DateTimeFormat;
   private readonly whole: Intl.NumberFormat;
 
   constructor(
@@ -41,6 +46,9 @@ export class Speech {
     const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
     this.time = new Intl.DateTimeFormat(this.tag, { ...clock, hourCycle: "h23", timeZone });
     this.date = new Intl.DateTimeFormat(this.tag, { dateStyle: "medium", timeZone });
+    const toMinute = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone } as const;
+    this.minutes = new Intl.DateTimeFormat(this.tag, toMinute);
+    this.zone = new Intl.DateTimeFormat(this.tag, { hour: "numeric", timeZoneName: "shortOffset", timeZone });
     this.whole = new Intl.NumberFormat(this.tag, { maximumFractionDigits: 0 });
   }
 
@@ -48,8 +56,28 @@ export class Speech {
     return this.time.format(new Date(iso));
   }
 
+  /** The zone's offset then, as in "GMT+8": where a clock is put back it tells the two hours apart. */
+  offset(iso: string): string {
+    return this.zone.formatToParts(new Date(iso)).find((part) => part.type === "timeZoneName")?.value ?? "";
+  }
+
   day(iso: string): string {
     return this.date.format(new Date(iso));
+  }
+
+  /** Hours and minutes, as at the axis of a chart. */
+  minute(iso: string): string {
+    return this.minutes.format(new Date(iso));
+  }
+
+  /** A time in a list: with its day where that is not the day of `now`, and with the zone's offset
+   * in the hour that comes twice. */
+  when(iso: string, now: string | null): string {
+    const time = this.clock(iso);
+    const beside = [-3_600_000, 3_600_000].map((ms) => this.clock(new Date(Date.parse(iso) + ms).toISOString()));
+    const twice = beside.includes(time) ? ` ${this.offset(iso)}` : "";
+    const day = this.day(iso);
+    return now !== null && day === this.day(now) ? time + twice : `${day} ${time}${twice}`;
   }
 
   count(value: number): string {
