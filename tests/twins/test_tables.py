@@ -6,7 +6,7 @@ import pytest
 from cityloop.kernel.errors import ConfigError
 from cityloop.standards.network import RoadNetwork
 from cityloop.twins.sumo.demand import read_demand
-from cityloop.twins.sumo.facts import read_facts
+from cityloop.twins.sumo.facts_reader import read_facts
 from cityloop.twins.sumo.network import read_network
 from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.tables import build_tables

@@ -1,22 +1,24 @@
 """From our CSV tables to a SUMO scenario: plain XML, then SUMO's own ``netconvert``."""
 
 import hashlib
-import re
 import shutil
-import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from xml.etree import ElementTree as ET
 
-from cityloop.kernel.errors import ConfigError
-from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
-from cityloop.twins.sumo.facts import TABLES, Facts, Movement, read_facts, read_table
+from cityloop.twins.sumo.facts import CROSSING, CrossingFact, Facts, Movement
+from cityloop.twins.sumo.facts_reader import read_facts, table_contents
+from cityloop.twins.sumo.plain import item, netconvert, write_items
 from cityloop.twins.sumo.scenario import HORIZON_S, SumoScenario
+from cityloop.twins.sumo.tables_traffic import bus_stops, traffic
 
-_FORM = b"1"
+_FORM = b"2"
 """Raised when the same tables would give other files, so that a cache of older ones is left."""
+
+
+NET, ROUTES, STOPS = "net.net.xml", "traffic.rou.xml", "stops.add.xml"
 
 
 def build_tables(folder: Path, cache: Path) -> SumoScenario:
@@ -26,13 +28,14 @@ def build_tables(folder: Path, cache: Path) -> SumoScenario:
     the file and line of the first mistake in the tables.
     """
     made = cache / f"tables-{_digest(folder)}"
-    scenario = SumoScenario(made / "net.net.xml", (made / "traffic.rou.xml",), (), 0.0, HORIZON_S)
     if not made.is_dir():
         facts = read_facts(folder)
         cache.mkdir(parents=True, exist_ok=True)
         draft = Path(mkdtemp(prefix="tables-", dir=cache))
         _convert(facts, draft)
-        _write(draft / "traffic.rou.xml", "routes", _traffic(facts))
+        write_items(draft / ROUTES, "routes", traffic(facts))
+        if facts.extras.bus_stops:
+            write_items(draft / STOPS, "additional", bus_stops(facts))
         try:
             draft.rename(made)
         except OSError:
@@ -40,54 +43,33 @@ def build_tables(folder: Path, cache: Path) -> SumoScenario:
             if not made.is_dir():
                 raise
             shutil.rmtree(draft)
-    return scenario
+    stops = (made / STOPS,) if (made / STOPS).is_file() else ()
+    return SumoScenario(made / NET, (made / ROUTES,), stops, 0.0, HORIZON_S)
 
 
 def _digest(folder: Path) -> str:
     digest = hashlib.blake2b(_FORM, digest_size=8)
-    for name in TABLES:
-        digest.update(hashlib.blake2b(read_table(folder / name)).digest())
+    for name, content in table_contents(folder).items():
+        digest.update(name.encode() + hashlib.blake2b(content).digest())
     return digest.hexdigest()
 
 
 def _convert(facts: Facts, folder: Path) -> None:
-    _write(folder / "nodes.xml", "nodes", _nodes(facts))
-    _write(folder / "edges.xml", "edges", _edges(facts))
-    _write(folder / "connections.xml", "connections", _connections(facts))
-    _write(folder / "signals.xml", "tlLogics", _signals(facts))
-    use_sumo_home()
-    net = folder / "net.net.xml"
-    command = [
-        str(sumo_binary("netconvert")),
-        *("--node-files", str(folder / "nodes.xml"), "--edge-files", str(folder / "edges.xml")),
-        *("--connection-files", str(folder / "connections.xml")),
-        *("--tllogic-files", str(folder / "signals.xml"), "--output-file", str(net)),
-        *("--offset.disable-normalization", "--no-warnings", "--xml-validation", "never"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not net.is_file():
-        raise ConfigError(f"SUMO cannot build the network: {done.stderr.strip()}")
-    # The first comment holds the hour and the folder; without it same tables give the same file.
-    text = net.read_text(encoding="utf-8")
-    net.write_text(re.sub(r"<!--.*?-->\s*", "", text, count=1, flags=re.DOTALL), encoding="utf-8")
-
-
-def _write(path: Path, tag: str, items: Iterable[ET.Element]) -> None:
-    root = ET.Element(tag)
-    root.extend(items)
-    ET.indent(root)
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _item(tag: str, **attributes: object) -> ET.Element:
-    # "from" and "id" are written from_ and id_ in Python.
-    return ET.Element(tag, {key.rstrip("_"): str(value) for key, value in attributes.items()})
+    nodes = write_items(folder / "nodes.xml", "nodes", _nodes(facts))
+    edges = write_items(folder / "edges.xml", "edges", _edges(facts))
+    links = write_items(folder / "connections.xml", "connections", _connections(facts))
+    signals = write_items(folder / "signals.xml", "tlLogics", _signals(facts))
+    options = ["--node-files", str(nodes), "--edge-files", str(edges)]
+    options += ["--connection-files", str(links), "--tllogic-files", str(signals)]
+    if facts.extras.crossings:
+        options.append("--walkingareas")
+    netconvert(options, folder / NET)
 
 
 def _nodes(facts: Facts) -> Iterator[ET.Element]:
     for junction in facts.junctions.values():
         kind = "traffic_light_right_on_red" if junction.right_on_red else "traffic_light"
-        yield _item(
+        yield item(
             "node",
             id=junction.name,
             x=junction.x_m,
@@ -98,7 +80,7 @@ def _nodes(facts: Facts) -> Iterator[ET.Element]:
 
 def _edges(facts: Facts) -> Iterator[ET.Element]:
     for road in facts.roads.values():
-        yield _item(
+        yield item(
             "edge",
             id=road.name,
             from_=road.start,
@@ -106,6 +88,7 @@ def _edges(facts: Facts) -> Iterator[ET.Element]:
             numLanes=road.lanes,
             speed=road.speed_mps,
             priority=-1,
+            **({"sidewalkWidth": road.sidewalk_m} if road.sidewalk_m else {}),
         )
 
 
@@ -118,52 +101,58 @@ def _links(facts: Facts) -> Iterator[tuple[int, Movement, int]]:
             counts[movement.junction] += 1
 
 
-def _connection(movement: Movement, to_lane: int, **signal: object) -> ET.Element:
-    return _item(
+def _crossing_links(facts: Facts) -> Iterator[tuple[int, CrossingFact]]:
+    """(link index, crossing): the indices go on behind those of the vehicles."""
+    counts: dict[str, int] = defaultdict(int)
+    for movement in facts.movements:
+        counts[movement.junction] += len(movement.to_lanes)
+    for crossing in facts.extras.crossings:
+        yield counts[crossing.junction], crossing
+        counts[crossing.junction] += 1
+
+
+def _connection(facts: Facts, movement: Movement, to_lane: int, **signal: object) -> ET.Element:
+    # A sidewalk is SUMO's lane 0; the tables count the lanes of vehicles.
+    first, second = facts.roads[movement.from_road], facts.roads[movement.to_road]
+    return item(
         "connection",
         from_=movement.from_road,
         to=movement.to_road,
-        fromLane=movement.from_lane,
-        toLane=to_lane,
+        fromLane=movement.from_lane + bool(first.sidewalk_m),
+        toLane=to_lane + bool(second.sidewalk_m),
         **signal,
     )
 
 
 def _connections(facts: Facts) -> Iterator[ET.Element]:
-    return (_connection(movement, lane) for _, movement, lane in _links(facts))
+    for _, movement, lane in _links(facts):
+        yield _connection(facts, movement, lane)
+    for index, crossing in _crossing_links(facts):
+        yield item(
+            "crossing",
+            node=crossing.junction,
+            edges=" ".join(crossing.roads),
+            width=crossing.width_m,
+            priority="true",
+            linkIndex=index,
+        )
 
 
 def _signals(facts: Facts) -> Iterator[ET.Element]:
-    links: dict[str, list[Movement]] = defaultdict(list)
+    links: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for _, movement, _ in _links(facts):
-        links[movement.junction].append(movement)
-    for name, movements in links.items():
-        logic = _item("tlLogic", id=name, type="static", programID="0", offset=0)
-        logic.extend(_phases(facts, name, movements))
+        links[movement.junction].append((movement.approach, movement.turn))
+    for _, crossing in _crossing_links(facts):
+        links[crossing.junction].append((crossing.approach, CROSSING))
+    for name, shown in links.items():
+        logic = item("tlLogic", id=name, type="static", programID="0", offset=0)
+        logic.extend(_phases(facts, name, shown))
         yield logic
     for index, movement, lane in _links(facts):
-        yield _connection(movement, lane, tl=movement.junction, linkIndex=index)
+        yield _connection(facts, movement, lane, tl=movement.junction, linkIndex=index)
 
 
-def _phases(facts: Facts, junction: str, movements: Sequence[Movement]) -> Iterator[ET.Element]:
+def _phases(facts: Facts, junction: str, shown: Sequence[tuple[str, str]]) -> Iterator[ET.Element]:
     for step in facts.plans[facts.junctions[junction].plan]:
-        state = "".join(step.letters[movement.approach, movement.turn] for movement in movements)
-        yield _item("phase", duration=step.duration_s, state=state)
-
-
-def _traffic(facts: Facts) -> Iterator[ET.Element]:
-    kind = facts.vehicle
-    yield _item(
-        "vType",
-        id="car",
-        length=kind.length_m,
-        width=kind.width_m,
-        minGap=kind.min_gap_m,
-        accel=kind.accel_mps2,
-        decel=kind.decel_mps2,
-        maxSpeed=kind.max_speed_mps,
-    )
-    for number, (second, roads) in enumerate(facts.departures):
-        vehicle = _item("vehicle", id=f"v{number}", type="car", depart=second)
-        vehicle.append(_item("route", edges=" ".join(roads)))
-        yield vehicle
+        state = "".join(step.letters[link] for link in shown)
+        yield item("phase", duration=step.duration_s, state=state)

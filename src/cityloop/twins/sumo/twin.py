@@ -26,6 +26,7 @@ from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
 from cityloop.twins.sumo.demand import Demand, read_demand
 from cityloop.twins.sumo.freeflow import FreeRoad
 from cityloop.twins.sumo.network import entity_id
+from cityloop.twins.sumo.people import Buttons
 from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.sensors import Nearby, Sensors, write_detectors
 
@@ -250,6 +251,7 @@ class _Cabinets:
     def __init__(self, bank: CabinetBank, sensors: Sensors, start: CityTime) -> None:
         self._bank = bank
         self._nearby = Nearby(sensors.network, sensors)
+        self._buttons = Buttons(bank.bank)
         junctions = sensors.network.bank.junctions
         self._names = [junction.id for junction in junctions]
         self._abrupt = sensors.network.bank.all_red_s == 0
@@ -265,6 +267,7 @@ class _Cabinets:
             waiting=self._nearby.waiting(),
             discharged=self._nearby.discharged(),
             blocked_ahead=self._nearby.blocked_ahead(),
+            calls=self._buttons.calls(),
         )
         self._report = self._bank.step(now, orders, sensed)
         self._show(self._report.changed)
