@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from cityloop.analysis.compiled import COUNT, FLOATS, INTS, VECTOR, compiled
 from cityloop.kernel.frame import Bools
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.signals import PERMISSIVE, PROTECTED
@@ -29,24 +30,17 @@ class Entries:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @cached_property
-    def groups(self) -> tuple[Ints, Ints]:
-        """The distinct rows, and where each begins."""
-        rows, starts = np.unique(self.rows, return_index=True)
-        return rows, starts
-
     def onto_rows(self, values: Floats, count: int) -> Floats:
         """Σ weight · values[column] for each of ``count`` rows. Shape (count,)."""
-        return np.asarray(np.bincount(self.rows, self.weights * values[self.columns], count), float)
+        return _onto_rows(self.rows, self.columns, self.weights, values, count)
 
-    def curves_onto_rows(self, values: Floats, count: int) -> Floats:
-        """Likewise for curves: ``values`` (columns, K) gives shape (count, K)."""
-        out = np.zeros((count, values.shape[1]))
-        if len(self):
-            rows, starts = self.groups
-            weighted = self.weights[:, None] * values[self.columns]
-            out[rows] = np.add.reduceat(weighted, starts, axis=0)
-        return out
+
+@compiled(VECTOR, INTS, INTS, FLOATS, FLOATS, COUNT)
+def _onto_rows(rows: Ints, columns: Ints, weights: Floats, values: Floats, count: int) -> Floats:
+    out = np.zeros(count)
+    for i in range(len(rows)):
+        out[rows[i]] += weights[i] * values[columns[i]]
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +69,6 @@ class Approaches:
         return len(self.junction)
 
     @cached_property
-    def turn_curves(self) -> Entries:
-        """Phase ← entry of ``permissive``."""
-        number = len(self.permissive)
-        return Entries(self.permissive.rows, np.arange(number), np.ones(number))
-
-    @cached_property
     def shared_feeds(self) -> Ints:
         """Group of each feed: those of one detector at one junction. Shape (F,)."""
         key = self.feeds.columns * (self.junctions + 1) + self.junction[self.feeds.rows]
@@ -97,19 +85,40 @@ class Approaches:
         A detector whose vehicles spread over several lanes of a junction divides them as they were
         counted at the stop lines; the sum of its shares stays as declared.
         """
-        weighted = self.feeds.weights * flow[self.feeds.rows]
-        declared = np.bincount(self.shared_feeds, self.feeds.weights)
-        counted = np.bincount(self.shared_feeds, weighted)
-        return np.asarray(weighted * (declared / counted)[self.shared_feeds])
+        return _shared(self.feeds.rows, self.feeds.weights, self.shared_feeds, flow)
 
     def exits_free(self, queued: Floats, capacity: Floats) -> Floats:
         """1 where a lane's exits are at most half full of standing vehicles, to 0 when full. (S,).
 
         ``queued``, ``capacity``: (D,), vehicles standing on a detector's piece, and that fit there.
         """
-        fullness = queued / np.maximum(capacity, 1.0)
-        blocked = np.clip(2.0 * fullness - 1.0, 0.0, 1.0)
-        return 1.0 - np.minimum(self.leaves.onto_rows(blocked, len(self)), 1.0)
+        leaves = self.leaves
+        return _free(leaves.rows, leaves.columns, leaves.weights, queued, capacity, len(self))
+
+
+@compiled(VECTOR, INTS, FLOATS, INTS, FLOATS)
+def _shared(rows: Ints, weights: Floats, group: Ints, flow: Floats) -> Floats:
+    out = np.zeros(len(rows))
+    declared, counted = np.zeros(len(rows)), np.zeros(len(rows))
+    for i in range(len(rows)):
+        out[i] = weights[i] * flow[rows[i]]
+        declared[group[i]] += weights[i]
+        counted[group[i]] += out[i]
+    for i in range(len(rows)):
+        out[i] *= declared[group[i]] / counted[group[i]]
+    return out
+
+
+@compiled(VECTOR, INTS, INTS, FLOATS, FLOATS, FLOATS, COUNT)
+def _free(
+    rows: Ints, columns: Ints, weights: Floats, queued: Floats, capacity: Floats, count: int
+) -> Floats:
+    out = np.ones(count)
+    for i in range(len(rows)):
+        fullness = queued[columns[i]] / max(capacity[columns[i]], 1.0)
+        blocked = min(max(2.0 * fullness - 1.0, 0.0), 1.0)
+        out[rows[i]] = max(out[rows[i]] - weights[i] * blocked, 0.0)
+    return out
 
 
 @lru_cache(maxsize=8)

@@ -6,12 +6,21 @@ the stop line. So a detector's moving vehicles are placed by the moment they cam
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from cityloop.analysis.approaches import Approaches
+from cityloop.analysis.compiled import (
+    COUNT,
+    FLOAT_TABLE,
+    FLOATS,
+    INT_TABLE,
+    INTS,
+    TABLE,
+    compiled,
+)
 from cityloop.standards.network import RoadNetwork
 
 Ints = npt.NDArray[np.int64]
@@ -19,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 GRID_S = np.array([2, 4, 6, 8, 10, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60], dtype=np.float64)
 """Moments ahead at which arrivals and service are counted; K of them."""
+MOMENTS = len(GRID_S)
 AGES = 24
 """Seconds for which entries are remembered: 200 m at 30 km/h."""
 SLOWEST_MPS = 3.0
@@ -42,11 +52,6 @@ class Reach:
     moving: Floats
     slot: Ints
     own_line: Ints
-
-    @cached_property
-    def fed(self) -> tuple[Ints, Ints]:
-        """Lanes that have a feed, and the first feed of each."""
-        return self.lanes.feeds.groups
 
 
 @lru_cache(maxsize=8)
@@ -93,10 +98,21 @@ def entries(seen: Reach, before: Floats, counts: Floats, passed: Floats, earlier
     ``before``, ``counts``: (D,), a second ago and now. ``passed``: (S,), over the stop line in
     between. ``earlier``: what this gave a second ago.
     """
-    ends_here = seen.own_line >= 0
-    came = (counts - before)[seen.detectors]
-    came[ends_here] += passed[seen.own_line[ends_here]]
-    return np.concatenate([np.maximum(came, 0.0)[:, None], earlier[:, :-1]], axis=1)
+    return _entries(seen.detectors, seen.own_line, before, counts, passed, earlier)
+
+
+@compiled(TABLE, INTS, INTS, FLOATS, FLOATS, FLOATS, FLOAT_TABLE)
+def _entries(
+    detectors: Ints, own_line: Ints, before: Floats, counts: Floats, passed: Floats, earlier: Floats
+) -> Floats:
+    out = np.empty(earlier.shape)
+    for e in range(len(detectors)):
+        came = counts[detectors[e]] - before[detectors[e]]
+        if own_line[e] >= 0:
+            came += passed[own_line[e]]
+        out[e, 0] = max(came, 0.0)
+        out[e, 1:] = earlier[e, :-1]
+    return out
 
 
 def arrivals(
@@ -108,18 +124,63 @@ def arrivals(
     ``entered``: (E, AGES); of those who came in, the newest still move, as lanes do not overtake;
     who came in longer ago than is remembered may be anywhere.
     """
-    shape = (len(seen.lanes), len(GRID_S))
-    if not len(seen.lanes.feeds):
-        return np.zeros(shape)
-    detector = seen.lanes.feeds.columns
-    newest = np.minimum(np.cumsum(entered, axis=1), moving[seen.detectors, None])
-    placed = newest.copy()
-    placed[:, 1:] -= newest[:, :-1]
-    placed = placed[seen.source] * weights[:, None]
-    timed = np.bincount(seen.slot.ravel(), placed.ravel(), shape[0] * shape[1])
-    out: Floats = np.cumsum(timed.reshape(shape), axis=1, dtype=np.float64)
-    part = (weights * standing[detector])[:, None] * seen.standing
-    part += (weights * (moving[detector] - newest[seen.source, -1]))[:, None] * seen.moving
-    lane, starts = seen.fed
-    out[lane] += np.add.reduceat(part, starts, axis=0)
+    feeds, count = seen.lanes.feeds, len(seen.lanes)
+    timed = _timed(seen.slot, seen.source, seen.detectors, weights, moving, entered, count)
+    return _with_the_rest(
+        timed,
+        *(feeds.rows, feeds.columns, weights, standing, seen.standing),
+        *(moving, entered, seen.source, seen.moving),
+    )
+
+
+@compiled(TABLE, INT_TABLE, INTS, INTS, FLOATS, FLOATS, FLOAT_TABLE, COUNT)
+def _timed(
+    slot: Ints,
+    source: Ints,
+    detectors: Ints,
+    weights: Floats,
+    moving: Floats,
+    entered: Floats,
+    count: int,
+) -> Floats:
+    """Of those whose entry is remembered, the vehicles that could arrive by each moment."""
+    out = np.zeros((count, MOMENTS))
+    flat = out.reshape(-1)
+    for f in range(len(source)):
+        still, placed = moving[detectors[source[f]]], 0.0
+        came = 0.0
+        for age in range(slot.shape[1]):
+            came += entered[source[f], age]
+            newest = min(came, still)
+            flat[slot[f, age]] += (newest - placed) * weights[f]
+            placed = newest
+    for lane in range(count):
+        for k in range(1, MOMENTS):
+            out[lane, k] += out[lane, k - 1]
+    return out
+
+
+@compiled(
+    *(TABLE, TABLE, INTS, INTS, FLOATS, FLOATS, FLOAT_TABLE),
+    *(FLOATS, FLOAT_TABLE, INTS, FLOAT_TABLE),
+)
+def _with_the_rest(
+    out: Floats,
+    lanes: Ints,
+    detector: Ints,
+    weights: Floats,
+    standing: Floats,
+    standing_by: Floats,
+    moving: Floats,
+    entered: Floats,
+    source: Ints,
+    moving_by: Floats,
+) -> Floats:
+    """``out`` with those added who stand, and who came in longer ago than is remembered."""
+    for f in range(len(lanes)):
+        stand = weights[f] * standing[detector[f]]
+        still = moving[detector[f]]
+        rest = weights[f] * (still - min(entered[source[f]].sum(), still))
+        for k in range(out.shape[1]):
+            out[lanes[f], k] += stand * standing_by[f, k] + rest * moving_by[f, k]
     return out

@@ -13,7 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.analysis.approaches import Approaches
-from cityloop.analysis.arrivals import GRID_S
+from cityloop.analysis.arrivals import GRID_S, MOMENTS
+from cityloop.analysis.compiled import (
+    BOOLS,
+    FLOAT_TABLE,
+    FLOATS,
+    INTS,
+    NOTHING,
+    NUMBER,
+    TABLE,
+    VECTOR,
+    compiled,
+)
 from cityloop.kernel.frame import Bools
 from cityloop.standards.signals import SignalBank
 
@@ -52,13 +63,30 @@ def may_follow(bank: SignalBank) -> Bools:
     return out
 
 
+@compiled(TABLE, FLOAT_TABLE, FLOAT_TABLE)
 def departures(arrived: Floats, capacity: Floats) -> Floats:
     """Vehicles served by each moment, first come first served. Shape (n, K).
 
     ``arrived``, ``capacity``: cumulative. A capacity that nobody uses is lost.
     """
-    spare = np.minimum.accumulate(arrived - capacity, axis=1)
-    return np.asarray(capacity + np.minimum(spare, 0.0))
+    out = np.empty(arrived.shape)
+    for i in range(len(arrived)):
+        spare = 0.0
+        for k in range(arrived.shape[1]):
+            spare = min(spare, arrived[i, k] - capacity[i, k])
+            out[i, k] = capacity[i, k] + spare
+    return out
+
+
+@compiled(NUMBER, NUMBER)
+def gap_capacity(flow: float) -> float:
+    """Vehicles per second that turn through an opposing flow in vehicles per second.
+
+    Harders' formula, q·exp(-q·critical gap) / (1 - exp(-q·follow-up time)) (HCM 2010, eq. 19-32);
+    1 / follow-up time as q goes to 0.
+    """
+    q = max(flow, 1e-6)
+    return float(q * np.exp(-q * CRITICAL_GAP_S) / -np.expm1(-q * FOLLOW_UP_S))
 
 
 def service_rates(
@@ -70,40 +98,81 @@ def service_rates(
     lane could start: 0 when it has green now. ``earliest_s``: (J, P), the shortest span that a
     phase may be judged on: what is left of the change-over and its minimum green.
     """
-    capacity = np.maximum(GRID_S - delay_s[:, None], 0.0) * (room / HEADWAY_S)[:, None]
+    served = _served(arrived, room, delay_s, lanes.always)
+    total = np.zeros((earliest_s.size, MOMENTS))
+    green, turns, foes = lanes.lanes_of_phase, lanes.permissive, lanes.opposing
+    _protected(total, green.rows, green.columns, green.weights, served)
+    _yielding(
+        total,
+        *(turns.rows, turns.columns, turns.weights, foes.rows, foes.columns),
+        *(arrived, served, room, delay_s),
+    )
+    rates = _best(total, np.ascontiguousarray(earliest_s).reshape(-1))
+    return rates.reshape(lanes.junctions, lanes.phases)
+
+
+@compiled(TABLE, FLOAT_TABLE, FLOATS, FLOATS, BOOLS)
+def _served(arrived: Floats, room: Floats, delay_s: Floats, always: Bools) -> Floats:
+    """What each lane would get across if it had green from its delay on. (S, K)."""
+    capacity = np.empty(arrived.shape)
+    for lane in range(len(arrived)):
+        for k in range(MOMENTS):
+            capacity[lane, k] = max(GRID_S[k] - delay_s[lane], 0.0) * (room[lane] / HEADWAY_S)
     served = departures(arrived, capacity)
-    served[lanes.always] = 0.0
-    count = lanes.junctions * lanes.phases
-    total = lanes.lanes_of_phase.curves_onto_rows(served, count)
-    if len(lanes.permissive):
-        total += _yielding(lanes, arrived, served, room, delay_s, count)
-    rate = total / GRID_S
-    rate[earliest_s.reshape(-1, 1) > GRID_S] = 0.0
-    return np.asarray(rate.max(axis=1).reshape(lanes.junctions, lanes.phases))
+    for lane in range(len(arrived)):
+        if always[lane]:
+            served[lane] = 0.0
+    return served
 
 
+@compiled(NOTHING, TABLE, INTS, INTS, FLOATS, FLOAT_TABLE)
+def _protected(total: Floats, rows: Ints, columns: Ints, weights: Floats, served: Floats) -> None:
+    for i in range(len(rows)):
+        for k in range(MOMENTS):
+            total[rows[i], k] += weights[i] * served[columns[i], k]
+
+
+@compiled(
+    *(NOTHING, TABLE, INTS, INTS, FLOATS, INTS, INTS),
+    *(FLOAT_TABLE, FLOAT_TABLE, FLOATS, FLOATS),
+)
 def _yielding(
-    lanes: Approaches, arrived: Floats, served: Floats, room: Floats, delay_s: Floats, count: int
-) -> Floats:
-    """What permissive links add: gaps in the opposing departures, moment by moment. (count, K)."""
-    turns, number = lanes.permissive, len(lanes.permissive)
-    steps = np.diff(served, axis=1, prepend=0.0)
-    opposing = lanes.opposing.curves_onto_rows(steps, number) / STEPS_S
-    open_s = np.clip(GRID_S - delay_s[turns.columns, None], 0.0, STEPS_S)
-    flow = gap_capacity(opposing) * open_s * room[turns.columns, None]
-    mine = arrived[turns.columns] * turns.weights[:, None]
-    crossed = departures(mine, np.cumsum(flow, axis=1))
-    return lanes.turn_curves.curves_onto_rows(crossed, count)
+    total: Floats,
+    rows: Ints,
+    columns: Ints,
+    weights: Floats,
+    foe_of: Ints,
+    foe: Ints,
+    arrived: Floats,
+    served: Floats,
+    room: Floats,
+    delay_s: Floats,
+) -> None:
+    """Add what permissive links get through gaps in the opposing departures, moment by moment."""
+    opposing = np.zeros((len(rows), MOMENTS))
+    for i in range(len(foe)):
+        before = 0.0
+        for k in range(MOMENTS):
+            opposing[foe_of[i], k] += (served[foe[i], k] - before) / STEPS_S[k]
+            before = served[foe[i], k]
+    for i in range(len(rows)):
+        lane, flow, spare = columns[i], 0.0, 0.0
+        for k in range(MOMENTS):
+            open_s = min(max(GRID_S[k] - delay_s[lane], 0.0), STEPS_S[k])
+            flow += gap_capacity(opposing[i, k]) * open_s * room[lane]
+            spare = min(spare, arrived[lane, k] * weights[i] - flow)
+            total[rows[i], k] += flow + spare
 
 
-def gap_capacity(flow: Floats) -> Floats:
-    """Vehicles per second that turn through an opposing flow in vehicles per second.
-
-    Harders' formula, q·exp(-q·critical gap) / (1 - exp(-q·follow-up time)) (HCM 2010, eq. 19-32);
-    1 / follow-up time as q goes to 0.
-    """
-    q = np.maximum(flow, 1e-6)
-    return np.asarray(q * np.exp(-q * CRITICAL_GAP_S) / -np.expm1(-q * FOLLOW_UP_S))
+@compiled(VECTOR, FLOAT_TABLE, FLOATS)
+def _best(total: Floats, earliest_s: Floats) -> Floats:
+    """Vehicles per second over the best of the spans that are long enough."""
+    out = np.zeros(len(total))
+    for phase in range(len(total)):
+        for k in range(MOMENTS):
+            if earliest_s[phase] <= GRID_S[k]:
+                out[phase] = max(out[phase], total[phase, k] / GRID_S[k])
+    return out
 
 
 def green_now(lanes: Approaches, phase: Ints) -> Bools:

@@ -137,7 +137,8 @@ def _ints(memory: Memory, name: str) -> Ints:
 
 def _vehicles(counts: Floats, most: Floats) -> Floats:
     """Counts that can be; what is absurd makes its junction blind, but must not spoil memory."""
-    return np.clip(np.nan_to_num(counts), 0.0, most)
+    # fmax takes the number where the other is none.
+    return np.fmin(np.fmax(counts, 0.0), most)
 
 
 def _most_present(network: RoadNetwork) -> Floats:
