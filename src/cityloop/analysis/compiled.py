@@ -6,7 +6,7 @@ that were made from the network, never numbers that a sensor told.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numba
 from numba import types
@@ -21,10 +21,14 @@ FLOATS = types.Array(types.float64, 1, "C", readonly=True)
 FLOAT_TABLE = types.Array(types.float64, 2, "C", readonly=True)
 
 
-def compiled(result: Any, *arguments: Any) -> Callable[[F], F]:
-    """Decorator: machine code for just these types; a float divided by zero gives what NumPy's does."""
+class _Compiler(Protocol):
+    def __call__(self, function: F, /) -> F: ...
+
+
+def compiled(result: Any, *arguments: Any) -> _Compiler:
+    """Decorator: machine code for just these types; dividing by zero gives what NumPy gives."""
     make = numba.njit(result(*arguments), cache=True, error_model="numpy")
-    return lambda function: cast("F", make(function))
+    return cast("_Compiler", make)
 
 
 VECTOR, TABLE = types.float64[::1], types.float64[:, ::1]

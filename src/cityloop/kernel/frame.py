@@ -68,7 +68,7 @@ class Column:
     null: Bools | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Frame:
     """Observations of one entity type at one city time of one run.
 

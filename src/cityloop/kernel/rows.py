@@ -10,7 +10,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, Column, EntityIds, Frame
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Rows:
     """What devices said that speak when they like: a frame's sparse sister.
 

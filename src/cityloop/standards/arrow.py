@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -99,6 +100,10 @@ class _Header(msgspec.Struct, array_like=True, frozen=True):
     changes: tuple[_Change, ...]
 
 
+_Written = tuple[_Part, "pa.Buffer | bytes"]
+_read_from: WeakKeyDictionary[Frame | Rows, _Written] = WeakKeyDictionary()
+"""What frames and rows were read from: as they never change, they need not be written again."""
+
 _write_header = msgspec.msgpack.Encoder().encode
 _read_header = msgspec.msgpack.Decoder(_Header).decode
 _read_names = msgspec.msgpack.Decoder(list[str]).decode
@@ -128,8 +133,8 @@ def write_batch(batch: Batch) -> bytes:
     Raises ValueError for a column whose dtype has no Arrow counterpart here, and OverflowError for
     an integer beyond 64 bits in a remainder change.
     """
-    written = [_write_part(frame) for frame in batch.frames]
-    written += [_write_rows(rows) for rows in batch.rows]
+    written = [_read_from.get(frame) or _write_frame(frame) for frame in batch.frames]
+    written += [_read_from.get(rows) or _write_rows(rows) for rows in batch.rows]
     parts, bodies = zip(*written, strict=True) if written else ((), ())
     header = _write_header(
         _Header(
@@ -166,6 +171,7 @@ def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
             raise InputError(message) from None
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise InputError(f"frame {number} ({part.type}) cannot be read: {error}") from error
+        _read_from[found] = part, body[start:end]
         if isinstance(found, Rows):
             rows.append(found)
         else:
@@ -194,13 +200,13 @@ def _open(body: bytes) -> tuple[_Header, int]:
     return header, end + -end % 8
 
 
-def _write_part(frame: Frame) -> tuple[_Part, pa.Buffer]:
+def _write_frame(frame: Frame) -> _Written:
     kinds, body = write_columns(frame.type, frame.columns.items())
     at, digest, rows = frame.observed_at, frame.ids.digest, len(frame.ids)
     return _Part(frame.type, frame.run, at, digest, rows, kinds, len(body)), body
 
 
-def _write_rows(part: Rows) -> tuple[_Part, pa.Buffer]:
+def _write_rows(part: Rows) -> _Written:
     own = (("?entity", Column(part.entity)), ("?observedAt", Column(part.observed_at)))
     kinds, body = write_columns(part.type, (*own, *part.columns.items()))
     head = part.type, part.run, part.newest, part.ids.digest, len(part)
