@@ -17,7 +17,7 @@ SqlValue = None | int | float | str | bytes
 
 _WAIT_MS = 10_000
 _PAGE = 8192
-_JOURNAL_LIMIT = 1 << 20
+_JOURNAL_LIMIT = 4 << 20
 
 _DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError)
 

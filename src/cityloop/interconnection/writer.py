@@ -39,9 +39,10 @@ class LogWriter:
 
     What comes while it is idle is written at once, at most ``max_rows`` rows (one batch at
     least). After each it lets go of the file for ``breath_s``: compaction, which writes to it too,
-    would never get its turn beside a source that never pauses. While the disk fails it
-    acknowledges nothing, keeps what it has, says so once and tries again every ``retry_s``; the
-    queue holds ``max_waiting`` batches, more are refused.
+    would never get its turn beside a source that never pauses, and few large commits cost less
+    than many small ones. While the disk fails it acknowledges nothing, keeps what it has, says so
+    once and tries again every ``retry_s``; the queue holds ``max_waiting`` batches, more are
+    refused.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LogWriter:
         max_waiting: int = 1024,
         max_rows: int = 1000,
         retry_s: float = 1.0,
-        breath_s: float = 0.002,
+        breath_s: float = 0.005,
     ) -> None:
         self._append = log.append
         self._clock = clock
