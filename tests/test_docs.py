@@ -25,6 +25,7 @@ from cityloop.kernel.loop import Loop, Mode
 from cityloop.reaction.approvals import WORDINGS, Fate
 from cityloop.safety.envelope import Refusal
 from cityloop.safety.guard import SignalGuard
+from cityloop.twins.sumo.facts import EXTRAS, TABLES
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
 from tests.faults.running import HANGZHOU
@@ -32,6 +33,7 @@ from tests.faults.running import HANGZHOU
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 CLI = DOCS / "reference" / "cli.md"
+TABLES_PAGE = DOCS / "reference" / "tables.md"
 HTTP = DOCS / "reference" / "http.md"
 PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
@@ -87,6 +89,14 @@ def test_the_page_of_city_toml_lists_every_key_and_no_other() -> None:
     assert isinstance(settings, msgspec.inspect.StructType)
     there = {field.encode_name: keys_of(field.type) for field in settings.fields}
     assert told_keys(DOCS / "reference" / "city-toml.md") == there
+
+
+def test_the_page_of_tables_lists_every_table_and_column() -> None:
+    lines = re.findall(r"^\| `(\w+\.csv)` \|.*?\| (.*) \|$", TABLES_PAGE.read_text(), re.MULTILINE)
+    told = {table: set(re.findall(r"`(\w+)`", columns)) for table, columns in lines}
+    there = {**TABLES, **EXTRAS}
+    assert told.keys() == there.keys()
+    assert [name for name in there if not set(there[name]) <= told[name]] == []
 
 
 def test_the_page_of_http_lists_every_address_and_no_other(tmp_path: Path) -> None:

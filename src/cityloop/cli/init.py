@@ -1,0 +1,23 @@
+"""``cityloop init``: a new city that runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cityloop.city.newcity import names_for, write_starter
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The city's folder; made when it is not there.")],
+    name: Annotated[
+        str | None, typer.Option(help="What people call it; else the folder's.")
+    ] = None,
+) -> None:
+    """Make a folder a city that runs: two made-up signals, to be replaced by your own."""
+    written, kept = write_starter(folder, names_for(folder, name))
+    for file in kept:
+        typer.echo(f"kept    {folder / file}: it was there")
+    for file in written:
+        typer.echo(f"wrote   {folder / file}")
+    typer.echo(f"Next: cityloop up {folder}")
