@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from cityloop.analysis.compiled import COUNT, FLOATS, INTS, VECTOR, compiled
+from cityloop.kernel.compiled import COUNT, FLOATS, INTS, VECTOR, compiled
 from cityloop.kernel.frame import Bools
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.signals import PERMISSIVE, PROTECTED

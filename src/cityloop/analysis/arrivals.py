@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.analysis.approaches import Approaches
-from cityloop.analysis.compiled import (
+from cityloop.kernel.compiled import (
     COUNT,
     FLOAT_TABLE,
     FLOATS,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cityloop.analysis.approaches import Approaches
 from cityloop.analysis.arrivals import GRID_S, MOMENTS
-from cityloop.analysis.compiled import (
+from cityloop.kernel.compiled import (
     BOOLS,
     FLOAT_TABLE,
     FLOATS,

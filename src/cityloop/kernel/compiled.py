@@ -31,5 +31,5 @@ def compiled(result: Any, *arguments: Any) -> _Compiler:
     return cast("_Compiler", make)
 
 
-VECTOR, TABLE = types.float64[::1], types.float64[:, ::1]
-"""What compiled functions give."""
+VECTOR, TABLE, VECTOR_OF_INTS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
+"""What compiled functions give, or write into."""
