@@ -15,7 +15,6 @@ import msgspec
 from cityloop.web.app import route_table
 from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
-from cityloop.web.trend import TrendKeeper
 
 FRONTEND = Path(__file__).resolve().parent.parent / "frontend"
 TYPES = FRONTEND / "src" / "schema.d.ts"
@@ -25,7 +24,7 @@ GENERATOR = FRONTEND / "node_modules" / ".bin" / "openapi-typescript"
 def write_types(into: Path) -> None:
     """Generate the types; raises OSError or CalledProcessError without Node and its packages."""
     nobody = cast(CityPort, None)  # only asked when an address is
-    table = route_table(nobody, TrendKeeper(nobody), asyncio.Event())
+    table = route_table(nobody, asyncio.Event())
     with tempfile.TemporaryDirectory() as folder:
         schema = Path(folder) / "openapi.json"
         schema.write_bytes(msgspec.json.encode(document(table)))

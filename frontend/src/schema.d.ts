@@ -106,23 +106,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/trend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The measures over the run so far, for the chart */
-        get: operations["trend"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/decisions": {
         parameters: {
             query?: never;
@@ -149,6 +132,74 @@ export interface paths {
         };
         /** The city as server-sent events */
         get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/history/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs on record, the newest last */
+        get: operations["runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/history/moment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The city as it was at any second on record */
+        get: operations["moment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/junctions/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Some minutes of a junction: stages and detectors */
+        get: operations["timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The measures of a run over its time, for charts */
+        get: operations["trend"];
         put?: never;
         post?: never;
         delete?: never;
@@ -495,20 +546,6 @@ export interface components {
             act_latency_p99_ms: number | null;
         };
         /**
-         * Trend
-         * @description Columns of equal length; row i holds what was measured at ``city_time[i]`` of ``run``.
-         */
-        Trend: {
-            /** @default  */
-            run: string;
-            /** @default [] */
-            city_time: string[];
-            /** @default [] */
-            att_loop_s: (number | null)[];
-            /** @default [] */
-            att_baseline_s: (number | null)[];
-        };
-        /**
          * DecisionRow
          * @description A recorded decision.
          *
@@ -546,6 +583,87 @@ export interface components {
             numbers: {
                 [key: string]: number | string | null;
             };
+        };
+        /**
+         * RunRow
+         * @description A run that the record holds: its first and its last second of city time.
+         */
+        RunRow: {
+            run: string;
+            begins: string;
+            ends: string;
+        };
+        /**
+         * Moment
+         * @description The city as it was; rows stand in the order of ``LiveState``.
+         *
+         *     ``city_time``: of the newest reading then. ``decisions``: the newest up to then, newest first.
+         *     ``measures``: the last ones kept by then, of at most 20 s before; None where none were.
+         */
+        Moment: {
+            run: string;
+            city_time: string;
+            junctions: components["schemas"]["JunctionState"][];
+            vehicles_on: number[];
+            queued: number[];
+            modes: {
+                [key: string]: {
+                    [key: string]: "act" | "advise" | "observe" | "shadow";
+                };
+            };
+            decisions: components["schemas"]["DecisionRow"][];
+            measures: components["schemas"]["Measures"] | null;
+        };
+        /**
+         * Timeline
+         * @description A junction over some minutes; the first of ``stages`` may have begun before ``begins``.
+         */
+        Timeline: {
+            run: string;
+            begins: string;
+            ends: string;
+            stages: components["schemas"]["StageChange"][];
+            detectors: components["schemas"]["DetectorBars"][];
+        };
+        /**
+         * StageChange
+         * @description From ``at`` on the cabinet showed this; codes as in ``JunctionState``.
+         */
+        StageChange: {
+            at: string;
+            phase: number;
+            stage: number;
+            in_charge: number;
+        };
+        /**
+         * DetectorBars
+         * @description What one detector counted every ``step_s`` seconds from the timeline's begin on.
+         */
+        DetectorBars: {
+            id: string;
+            step_s: number;
+            queued: (number | null)[];
+            vehicles: (number | null)[];
+        };
+        /**
+         * Trend
+         * @description The measures of a run over its time, in columns of equal length; see ``Measures``.
+         */
+        Trend: {
+            run: string;
+            city_time: string[];
+            att_loop_s: (number | null)[];
+            att_baseline_s: (number | null)[];
+            difference_s: (number | null)[];
+            interval_low_s: (number | null)[];
+            interval_high_s: (number | null)[];
+            delay_loop_s: (number | null)[];
+            delay_baseline_s: (number | null)[];
+            vehicles: number[];
+            waiting: number[];
+            finished: number[];
+            baseline_vehicles: number[];
+            baseline_finished: number[];
         };
         /**
          * ModeChange
@@ -881,44 +999,6 @@ export interface operations {
             };
         };
     };
-    trend: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Trend"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     decisions: {
         parameters: {
             query?: {
@@ -983,6 +1063,7 @@ export interface operations {
         parameters: {
             query?: {
                 vehicles?: boolean;
+                after?: string;
             };
             header?: never;
             path?: never;
@@ -997,6 +1078,223 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRow"][];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    moment: {
+        parameters: {
+            query?: {
+                run?: string;
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moment"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    timeline: {
+        parameters: {
+            query?: {
+                minutes?: number;
+                run?: string;
+                at?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trend: {
+        parameters: {
+            query?: {
+                run?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trend"];
                 };
             };
             /** @description Not Found */

@@ -77,6 +77,47 @@ def test_delay_is_less_than_travel_time(city: RunningCity) -> None:
     assert 0 <= measures["delay_loop_s"] < measures["att_loop_s"]
 
 
+def test_a_past_second_shows_what_was_shown_then(city: RunningCity) -> None:
+    state = until("a second", lambda: city.get("/api/state"))
+    path = f"/api/history/moment?run={state['run']}&at={state['city_time']}"
+
+    def committed() -> dict[str, Any] | None:
+        moment: dict[str, Any] = city.get(path)
+        return moment if moment["city_time"] == state["city_time"] else None
+
+    moment = until("that second on record", committed)
+    for same in ("run", "junctions", "queued", "vehicles_on", "modes"):
+        assert moment[same] == state[same]
+
+
+def test_a_timeline_goes_on_to_what_the_cabinet_shows_now(city: RunningCity) -> None:
+    moment = city.get("/api/history/moment")
+    name = city.get("/api/map")["junctions"][0]["id"]
+    path = f"/api/junctions/{name}/timeline?at={moment['city_time']}"
+    timeline = city.get(path)
+    newest = timeline["stages"][-1]
+    assert [newest[k] for k in ("phase", "stage", "in_charge")] == [
+        moment["junctions"][0][i] for i in (0, 1, 3)
+    ]
+    assert len(timeline["detectors"]) > 0
+    assert all(len(one["queued"]) == 61 for one in timeline["detectors"])
+
+
+def test_a_client_that_missed_everything_gets_it_in_order(city: RunningCity) -> None:
+    newest = until("ten decisions", lambda: (city.get("/api/decisions") or [])[9:])[0]["number"]
+    numbers: list[int] = []
+    with city.client.stream("GET", "/api/stream", headers={"Last-Event-ID": "0"}) as answer:
+        name = ""
+        for line in answer.iter_lines():
+            name = line.removeprefix("event: ") if line.startswith("event: ") else name
+            if name == "decisions" and line.startswith("data: "):
+                rows = json.loads(line.removeprefix("data: "))
+                numbers += [row["number"] for row in reversed(rows)]
+                if newest in numbers:
+                    break
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_the_city_becomes_ready(city: RunningCity) -> None:
     until("readiness", lambda: city.get("/health/ready"))
 

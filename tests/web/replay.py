@@ -12,6 +12,7 @@ from math import atan2, degrees, exp, hypot
 
 import msgspec
 import numpy as np
+from tests.web.replay_past import ReplayPast
 
 from cityloop.city.board import Board
 from cityloop.city.surface import (
@@ -130,6 +131,12 @@ class ReplayCity:
         self._number = self._refused = self._seq = 0
         self._news = asyncio.Condition()
         self.vehicles = ReplayVehicles(self)
+        self.past = ReplayPast(self)
+
+    @property
+    def recorded(self) -> list[DecisionRow]:
+        """Every decision, in order."""
+        return self._rows
 
     # what a test or the server below does
 
@@ -168,6 +175,7 @@ class ReplayCity:
             best = int(pressure[j].argmax())
             if best != self._phase[j] and self._names[j] not in self._by_hand:
                 self._decide(int(j), best, pressure[j])
+        self.past.keep()
 
     def _decide(
         self, j: int, best: int, pressure: "np.ndarray[tuple[int], np.dtype[np.int64]]"
@@ -188,7 +196,7 @@ class ReplayCity:
                 "min_green",
             )
         waiting = mode == "advise" and not refused
-        old = next((r for r in self._rows if r.junction == row.id and self._waits(r)), None)
+        old = next((r for r in self._rows[-200:] if r.junction == row.id and self._waits(r)), None)
         self._record(row.id, best, verdict, refused, mode, reason, waiting)
         if old and waiting:
             self._again(old, "overtaken")
@@ -212,7 +220,7 @@ class ReplayCity:
             self._number, id_, self._now(), LOOP, junction, "set_phase", phase,
             verdict, refused, mode, reason, waiting,
         )  # fmt: skip
-        self._rows = [*self._rows[-self._hold_rows + 1 :], row]
+        self._rows.append(row)
 
     def _waits(self, row: DecisionRow) -> bool:
         last = next(r for r in reversed(self._rows) if r.id == row.id)
@@ -224,7 +232,7 @@ class ReplayCity:
         fields = {name: getattr(row, name) for name in row.__struct_fields__}
         fields |= {"number": self._number, "verdict": verdict, "waiting_for_confirmation": False}
         fields["reason"] = f"It was {verdict}."
-        self._rows = [*self._rows[-self._hold_rows + 1 :], DecisionRow(**fields)]
+        self._rows.append(DecisionRow(**fields))
 
     def _group(self, j: int) -> str:
         return "west" if j < 8 else "east"
@@ -295,7 +303,7 @@ class ReplayCity:
         """As any city."""
         rows = [
             row
-            for row in self._rows
+            for row in self._rows[-self._hold_rows :]
             if row.number > after and (junction is None or row.junction == junction)
         ]
         return rows[::-1][:limit]

@@ -12,7 +12,8 @@ from starlette.types import Message
 from tests.web.conftest import Served
 from tests.web.replay import ReplayCity
 
-from cityloop.web.stream import MAX_DECISIONS, EventStream, SharedEvents
+from cityloop.web.feed import Feed, Places
+from cityloop.web.stream import EventStream, SharedEvents
 
 Event = tuple[str, Any]
 
@@ -53,9 +54,14 @@ class Client:
 
 
 @asynccontextmanager
-async def streaming(city: ReplayCity, client: Client, after: int = 0) -> AsyncIterator[None]:
+async def streaming(city: ReplayCity, client: Client, last: str = "0") -> AsyncIterator[None]:
     closing = asyncio.Event()
-    stream = EventStream(city, SharedEvents(city), closing, after)
+    feed = Feed(
+        "decisions",
+        lambda after, limit: city.decisions(limit, after=after),
+        city.past.decisions_after,
+    )
+    stream = EventStream(city, SharedEvents(city), closing, Places([feed], last))
     task = asyncio.create_task(stream({"type": "http"}, client.receive, client.send))
     yield
     client.reading.set()
@@ -100,14 +106,70 @@ def test_a_client_that_comes_back_goes_on_where_it_was(
     assert [row["number"] for row in rows] == list(range(newest, newest - 5, -1))
 
 
-def test_what_the_city_no_longer_holds_is_told_as_a_gap(
+def told_decisions(answer: httpx.Response, newest: int) -> tuple[list[int], list[Any]]:
+    """The numbers that a stream tells up to ``newest``, in the order told; and its gaps."""
+    numbers: list[int] = []
+    gaps = []
+    for name, data in read_events(answer.iter_lines()):
+        if name == "gap":
+            gaps.append(data)
+        if name == "decisions":
+            numbers += [row["number"] for row in reversed(data)]
+            if newest in numbers:
+                break
+    return numbers, gaps
+
+
+def test_a_client_that_was_away_for_long_gets_every_decision_in_order(
     served: Served, client: httpx.Client
 ) -> None:
-    served.advance(1200)
+    served.advance(2400)
+    newest = client.get("/api/decisions?limit=1").json()[0]["number"]
+    assert newest > 2 * 1000  # far more than the city holds in memory
+    with client.stream("GET", "/api/stream", headers={"Last-Event-ID": "1"}) as answer:
+        numbers, gaps = told_decisions(answer, newest)
+    assert numbers == list(range(2, newest + 1))
+    assert gaps == []
+
+
+def test_a_page_resumes_by_its_address_where_it_cannot_set_a_header(
+    served: Served, client: httpx.Client
+) -> None:
+    served.advance(120)
+    newest = client.get("/api/decisions?limit=1").json()[0]["number"]
+    with client.stream("GET", f"/api/stream?after={newest - 3}") as answer:
+        numbers, _ = told_decisions(answer, newest)
+    assert numbers == [newest - 2, newest - 1, newest]
+
+
+def test_only_what_was_erased_from_the_record_is_told_as_a_gap(
+    served: Served, client: httpx.Client
+) -> None:
+    served.advance(2400)
+    served.city.past.erased = 400
     newest = client.get("/api/decisions?limit=1").json()[0]["number"]
     with client.stream("GET", "/api/stream", headers={"Last-Event-ID": "1"}) as answer:
-        gap = next(data for name, data in read_events(answer.iter_lines()) if name == "gap")
-    assert gap == {"first": 2, "last": newest - MAX_DECISIONS}
+        numbers, gaps = told_decisions(answer, newest)
+    assert gaps == [{"feed": "decisions", "first": 2, "last": 400}]
+    assert numbers == list(range(401, newest + 1))
+
+
+def test_a_client_of_a_restarted_web_goes_on_where_it_was() -> None:
+    async def story() -> None:
+        city, client = ReplayCity(hold_rows=0), Client()
+        async with streaming(city, client, last="5"):
+            await client.asked.wait()
+            city._hold_rows = 1000  # the hub tells the newest rows only now
+            await city.advance(200)
+            newest = city.decisions(1)[0].number
+            numbers: list[int] = []
+            async for name, data in client.events():
+                numbers += [row["number"] for row in reversed(data)] if name == "decisions" else []
+                if newest in numbers:
+                    break
+        assert numbers == list(range(6, newest + 1))
+
+    asyncio.run(story())
 
 
 def test_a_number_from_another_city_begins_at_now(served: Served, client: httpx.Client) -> None:

@@ -12,6 +12,7 @@ from cityloop.city.rows import (
     OPERATOR,
     decision_rows,
     mode_frame,
+    numbered,
     operator_frame,
     refused_frames,
     verdict_frame,
@@ -110,8 +111,8 @@ class Hub:
         after = self.latest.get(SIGNALS)
         recorded = self.loops.turned(passes, after)
         further = (*self._advise(passes), *refused_frames(before, after), *recorded)
-        if further:
-            covered = replace(covered, frames=covered.frames + further)
+        frames = numbered(covered.frames + further, self.totals.decisions + 1)
+        covered = replace(covered, frames=frames)
         effects.batches.append(covered)
         orders = [*(p.orders for p in passes), self.holds.orders(self.now)]
         effects.orders = [given for given in orders if given is not None]
@@ -238,7 +239,8 @@ class Hub:
 
     def _recorded(self, frame: Frame) -> Effects:
         self._sequence += 1
-        batch = Batch(OPERATORS, self.run, self._sequence, (frame,))
+        frames = numbered((frame,), self.totals.decisions + 1)
+        batch = Batch(OPERATORS, self.run, self._sequence, frames)
         rows = self._tell(batch.frames)
         self.totals.count(batch)
         return Effects([batch], rows=rows)

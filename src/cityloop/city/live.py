@@ -15,7 +15,8 @@ import structlog
 from cityloop.city.board import Board
 from cityloop.city.build import Site
 from cityloop.city.hub_process import Shown
-from cityloop.city.measures import LOOP_TWIN, Scoreboard
+from cityloop.city.lookback import look_back
+from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
 from cityloop.city.surface import (
     Counters,
     DecisionRow,
@@ -73,7 +74,9 @@ class LiveCity:
         self._lock = threading.Lock()
         self._shown = Shown(None, "", [], [], [], _NOTHING, {})
         self._rows: deque[DecisionRow] = deque(maxlen=_RECENT)
-        self._scores = Scoreboard()
+        self.past = look_back(site)
+        self._measured = MeasureKeeper(site.folder)
+        self._scores = Scoreboard(self._measured.keep)
         self.vehicles = VehicleWatch()
         self._roll = Roll({}, site.speed(None), False)
         self._seq = itertools.count(1)
@@ -158,9 +161,8 @@ class LiveCity:
         """The newest decisions, newest first."""
         with self._lock:
             rows = list(self._rows)
-        wanted = (
-            row for row in reversed(rows) if row.number > after and junction in (None, row.junction)
-        )
+        newer = itertools.takewhile(lambda row: row.number > after, reversed(rows))
+        wanted = (row for row in newer if junction in (None, row.junction))
         return list(itertools.islice(wanted, limit))
 
     async def changes(self, after_seq: int) -> int:

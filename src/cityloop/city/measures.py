@@ -2,18 +2,27 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from cityloop.city.surface import Measures
 from cityloop.city.wire import Demand, Truth
 from cityloop.evaluation.compare import BLOCK_S, compare
 from cityloop.evaluation.metrics import Trips
+from cityloop.interconnection.measured import SqliteMeasured
+from cityloop.kernel.clock import CityTime, after
+from cityloop.kernel.errors import BusyError
 
+_log = structlog.get_logger()
 LOOP_TWIN, _BASELINE = "twin", "baseline"
 _INTERVAL_EVERY_S = 2.0
+_KEEP_EVERY_S = 20
 _NOTHING = Measures(None, None, None, None, None, 0, 0, 0, 0, 0)
 
 
@@ -23,6 +32,7 @@ class Witnessed:
     what its route takes on an empty road (s)."""
 
     run: str
+    begins: CityTime
     planned_s: npt.NDArray[np.float64]
     free_s: npt.NDArray[np.float64]
     arrived_s: npt.NDArray[np.float64] = field(init=False)
@@ -63,10 +73,31 @@ class Witnessed:
         )
 
 
-class Scoreboard:
-    """Ground truth of the twins of one run; thread-safe."""
+class MeasureKeeper:
+    """Keeps figures in the tenant's folder; opens its file in the thread that first keeps any."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store: SqliteMeasured | None = None
+
+    def keep(self, run: str, at: CityTime, measures: Measures) -> None:
+        """Keep the figures of one second; where the disk fails the chart has a hole, no more."""
+        try:
+            self._store = self._store or SqliteMeasured(self._folder)
+            self._store.keep(run, at, msgspec.json.encode(measures))
+        except (OSError, BusyError) as error:
+            _log.warning("measures were not kept", run=run, why=str(error))
+
+
+class Scoreboard:
+    """Ground truth of the twins of one run; thread-safe.
+
+    ``keep`` is given the figures every 20 s of city time: run, city time, measures.
+    """
+
+    def __init__(self, keep: Callable[[str, CityTime, Measures], None]) -> None:
+        self._keep = keep
+        self._kept = "", 0
         self._lock = threading.Lock()
         self._trips: dict[str, Witnessed] = {}
         self._measures = _NOTHING
@@ -80,7 +111,9 @@ class Scoreboard:
             if current is None or current.run != demand.run:
                 planned = np.frombuffer(demand.planned, dtype="<f8")
                 free = np.frombuffer(demand.free, dtype="<f8")
-                self._trips[demand.twin] = Witnessed(demand.run, planned, free)
+                self._trips[demand.twin] = Witnessed(
+                    demand.run, CityTime(demand.begins), planned, free
+                )
                 self._interval = None
 
     def take(self, truth: Truth) -> None:
@@ -91,6 +124,22 @@ class Scoreboard:
                 return
             trips.take(truth)
             self._measures = self._measure()
+            self._tell_keeper(trips.run, trips.begins)
+
+    def _tell_keeper(self, run: str, begins: CityTime) -> None:
+        at = self._at()
+        mark = run, at // _KEEP_EVERY_S
+        if mark != self._kept and self._measures.att_loop_s is not None:
+            self._kept = mark
+            self._keep(run, after(begins, at), self._measures)
+
+    def _at(self) -> int:
+        """The second that the figures are of."""
+        loop, base = self._trips.get(LOOP_TWIN), self._trips.get(_BASELINE)
+        if loop is None:
+            return 0
+        alone = base is None or base.run != loop.run or base.at == 0
+        return loop.at if base is None or alone else min(loop.at, base.at)
 
     def measures(self) -> Measures:
         """The newest figures."""
@@ -100,12 +149,12 @@ class Scoreboard:
         loop, base = self._trips.get(LOOP_TWIN), self._trips.get(_BASELINE)
         if loop is None or loop.at == 0:
             return _NOTHING
+        at = self._at()
         if base is None or base.run != loop.run or base.at == 0:
             alone = loop.trips(loop.at)
             counts = loop.vehicles, loop.waiting, loop.finished, 0, 0
             delay_s = loop.delay_s(alone)
             return Measures(_mean(alone), None, None, None, None, *counts, delay_s)
-        at = min(loop.at, base.at)
         ours, theirs = loop.trips(at), base.trips(at)
         low, high = self._bounds(ours, theirs)
         att_loop, att_base = _mean(ours), _mean(theirs)

@@ -1,6 +1,7 @@
 """Decisions between the log's frames and the rows that people read."""
 
 from collections.abc import Set
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -9,7 +10,7 @@ from cityloop.city.surface import DecisionRow, ModeName, Why
 from cityloop.city.totals import MODE_CHANGE, mode_name
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.cycle import DECISION, decision_id
-from cityloop.kernel.frame import EntityIds, Frame, frame
+from cityloop.kernel.frame import Column, EntityIds, Frame, frame
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.reasons import Reason, Wording
 from cityloop.reaction.approvals import Advice, Fate
@@ -29,6 +30,21 @@ _BY_HAND = {"hold": HELD, "lock_out": LOCKED_OUT, "flash": FLASHED, "release": R
 OPERATOR_WORDINGS = tuple(_BY_HAND.values())
 _ACTIONS = {-1: "release", -2: "flash", -3: "lock_out"}
 _read_why = msgspec.json.Decoder(Why).decode
+
+
+def numbered(frames: tuple[Frame, ...], first: int) -> tuple[Frame, ...]:
+    """The frames, with the rows of Decision frames numbered from ``first`` on.
+
+    The log then says by itself which decision follows which, however it is read.
+    """
+    told = []
+    for part in frames:
+        if part.type == DECISION:
+            number = Column(np.arange(first, first + len(part), dtype=np.int64))
+            part = replace(part, columns={**part.columns, "number": number})  # noqa: PLW2901
+            first += len(part)
+        told.append(part)
+    return tuple(told)
 
 
 def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRow]:

@@ -130,11 +130,13 @@ class Drive(Message, frozen=True):
 
 class Demand(Message, frozen=True):
     """A twin's ground truth at the start, one row per planned vehicle, as float64: the planned
-    departure in seconds of the run, and the seconds its route takes on an empty road.
+    departure in seconds of the run, and the seconds its route takes on an empty road. ``begins``:
+    the city time of the run's second 0.
     """
 
     twin: str
     run: str
+    begins: int
     planned: bytes
     free: bytes
 

@@ -64,7 +64,7 @@ class Witness:
     def _introduce(self) -> Line:
         line, twin = call(self._address), self._twin
         planned, free = _seconds(twin.planned_departures_s), _seconds(twin.free_flow_s())
-        line.send(Demand(self._name, twin.run, planned, free))
+        line.send(Demand(self._name, twin.run, twin.begins, planned, free))
         self._line, self._told = line, 0
         self._numbers = {name: number for number, name in enumerate(twin.vehicle_ids)}
         return line

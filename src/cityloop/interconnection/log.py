@@ -5,7 +5,7 @@ segments (``compaction``); reading does not show where a batch lies.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -63,6 +63,10 @@ _SEGMENT = "SELECT first, folder FROM segments WHERE first <= ?1 AND last >= ?1 
 ORDER BY first DESC LIMIT 1"
 _SPANS = "SELECT folder, since, until FROM spans JOIN segments USING (first) \
 WHERE type = ? AND run = ? AND until >= ? AND since < ? AND last <= ? ORDER BY first"
+_WITH = "SELECT DISTINCT folder FROM spans JOIN segments USING (first) \
+WHERE type = ? AND last <= ? ORDER BY first"
+_RUNS = "SELECT run, min(since), max(until) FROM spans WHERE type = ? \
+GROUP BY run ORDER BY min(first)"
 _LISTS_KEPT = 10_000
 _FOREVER = Position(2**63 - 1)
 
@@ -167,16 +171,41 @@ class SqliteLog:
             for folder, first, last in found
         ]
 
+    def rows(self, after: Position, types: Container[str]) -> Iterator[tuple[Position, Batch]]:
+        """What lies in rows, not in segments, beyond ``after``: frames of ``types`` alone."""
+        while True:
+            with sqlite_errors(self.path), snapshot(self._reader()) as connection:
+                page = rows(connection, _PAGE, (after, _FOREVER, _PAGE_ROWS))
+            for position, _, schema, body in page:
+                after = Position(position)
+                yield after, self._read(position, schema, body, types)
+            if len(page) < _PAGE_ROWS:
+                return
+
+    def segments_with(self, type_: str, position: Position) -> list[Path]:
+        """Segments up to ``position`` that hold a type, of whatever run, in log order."""
+        with sqlite_errors(self.path):
+            found = rows(self._reader(), _WITH, (type_, position))
+        return [self.segments / folder for (folder,) in found]
+
+    def runs(self, type_: str) -> list[tuple[str, CityTime, CityTime]]:
+        """Runs that segments hold a type of, in log order: name, first and last time."""
+        with sqlite_errors(self.path):
+            found = rows(self._reader(), _RUNS, (type_,))
+        return [(run, CityTime(since), CityTime(until)) for run, since, until in found]
+
     def compacted(self) -> Position:
         """The last position that lies in a segment; 0 when none does."""
         with sqlite_errors(self.path):
             return Position(number(self._reader(), "SELECT max(last) FROM segments"))
 
-    def _read(self, position: int, schema: int, body: bytes) -> Batch:
+    def _read(
+        self, position: int, schema: int, body: bytes, types: Container[str] | None = None
+    ) -> Batch:
         if schema > VERSION:
             raise CorruptError(f"{self.path} position {position}: layout {schema} > {VERSION}")
         try:
-            return read_batch(body, self._lists)
+            return read_batch(body, self._lists, types)
         except InputError as error:
             raise CorruptError(f"{self.path} position {position}: {error}") from error
 

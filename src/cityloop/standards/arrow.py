@@ -17,7 +17,7 @@ row is not null, so equal batches give equal bytes.
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -151,9 +151,12 @@ def write_batch(batch: Batch) -> bytes:
     return b"".join((_MAGIC, bytes((VERSION,)), struct.pack("<I", checksum), size, rest))
 
 
-def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
+def read_batch(
+    body: bytes, ids: Mapping[bytes, EntityIds], types: Container[str] | None = None
+) -> Batch:
     """The batch that ``write_batch`` wrote; ``ids`` holds entity ids by digest.
 
+    With ``types`` only frames and rows of these types are read.
     Columns are read-only views into ``body``. Raises InputError, saying what and where, for bytes
     that are cut, garbled, of a newer version, or that name entity ids which ``ids`` lacks.
     """
@@ -162,6 +165,9 @@ def read_batch(body: bytes, ids: Mapping[bytes, EntityIds]) -> Batch:
     rows: list[Rows] = []
     for number, part in enumerate(header.parts):
         end = start + part.length
+        if types is not None and part.type not in types:
+            start = end
+            continue
         try:
             known = ids[part.ids]
             read = _read_rows if part.sparse else _read_frame

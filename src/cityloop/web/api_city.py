@@ -7,7 +7,6 @@ import msgspec
 from cityloop.city.surface import DecisionRow, LiveState, MapData, Summary
 from cityloop.web.port import CityReadings
 from cityloop.web.route import get
-from cityloop.web.trend import Trend, TrendKeeper
 
 MAX_ROWS = 1_000
 
@@ -23,9 +22,8 @@ class DecisionQuery(msgspec.Struct, forbid_unknown_fields=True):
 class CityRoutes:
     """/api: readings that are answered at once from memory."""
 
-    def __init__(self, city: CityReadings, keeper: TrendKeeper) -> None:
+    def __init__(self, city: CityReadings) -> None:
         self._city = city
-        self._keeper = keeper
 
     @get("/api/summary", "The run in one line of figures")
     async def summary(self) -> Summary:
@@ -41,11 +39,6 @@ class CityRoutes:
     async def state(self) -> LiveState:
         """The newest state."""
         return self._city.state()
-
-    @get("/api/trend", "The measures over the run so far, for the chart")
-    async def trend(self) -> Trend:
-        """One row per 20 s of city time."""
-        return self._keeper.trend
 
     @get("/api/decisions", "The newest recorded decisions, newest first")
     async def decisions(self, query: DecisionQuery) -> list[DecisionRow]:

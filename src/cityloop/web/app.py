@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,13 @@ from cityloop.web.api_city import CityRoutes
 from cityloop.web.api_commands import CommandRoutes
 from cityloop.web.api_health import HealthRoutes
 from cityloop.web.api_loops import LoopRoutes
+from cityloop.web.api_past import PastRoutes
 from cityloop.web.api_stream import StreamRoutes
 from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
 from cityloop.web.problems import HANDLERS
 from cityloop.web.route import Endpoint, endpoints, get, routes
 from cityloop.web.security import LOOPBACK, Doorkeeper
-from cityloop.web.trend import TrendKeeper
 
 ASSETS = Path(__file__).parent / "static"
 
@@ -43,14 +41,15 @@ class _Manual:
         return self.described
 
 
-def route_table(city: CityPort, keeper: TrendKeeper, closing: asyncio.Event) -> list[Endpoint]:
+def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
     """Every address under /health and /api; a topic adds its line here."""
     manual = _Manual()
     topics = (
         HealthRoutes(city),
         manual,
-        CityRoutes(city, keeper),
+        CityRoutes(city),
         StreamRoutes(city, closing),
+        PastRoutes(city),
         CommandRoutes(city),
         LoopRoutes(city),
     )
@@ -81,13 +80,12 @@ def create_app(
     """
     if not (assets / "index.html").is_file():
         raise ConfigError(f"{assets} holds no index.html: build the front end with `make setup`")
-    closing, keeper = asyncio.Event(), TrendKeeper(city)
-    table = route_table(city, keeper, closing)
+    closing = asyncio.Event()
+    table = route_table(city, closing)
     app = Starlette(
         routes=[*routes(table), Mount("/", _Assets(directory=assets, html=True))],
         middleware=[Middleware(Doorkeeper, hosts=hosts)],
         exception_handlers=HANDLERS,
-        lifespan=lambda _app: _following(keeper),
     )
     app.state.closing = closing
     app.state.table = table
@@ -118,14 +116,3 @@ class Server(uvicorn.Server):
         """End the streams, then as uvicorn does."""
         self._closing.set()
         await super().shutdown(sockets)
-
-
-@asynccontextmanager
-async def _following(keeper: TrendKeeper) -> AsyncIterator[None]:
-    task = asyncio.create_task(keeper.follow())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

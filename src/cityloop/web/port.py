@@ -1,6 +1,7 @@
 """The one door through which ``web`` meets a city; values are those of ``city.surface``."""
 
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
 from cityloop.city.board import Board
@@ -15,6 +16,7 @@ from cityloop.city.surface import (
     Summary,
     Vehicles,
 )
+from cityloop.city.surface_past import Moment, RunRow, Timeline, Trend
 
 
 class CityReadings(Protocol):
@@ -69,6 +71,34 @@ class VehicleReadings(Protocol):
         ...
 
 
+class PastReadings(Protocol):
+    """The record of a city. Each call may take a moment, holds up nobody else, and raises
+    MissingError for what is not on record and BusyError while the record cannot be read.
+    """
+
+    async def runs(self) -> list[RunRow]:
+        """The runs on record, the newest last."""
+        ...
+
+    async def moment(self, run: str | None, at: datetime | None) -> Moment:
+        """The city as it was; without a run the newest, without a time its end."""
+        ...
+
+    async def timeline(
+        self, junction: str, minutes: float, run: str | None, at: datetime | None
+    ) -> Timeline:
+        """The minutes of a junction that end at a second."""
+        ...
+
+    async def trend(self, run: str | None) -> Trend:
+        """The measures of a run over its time."""
+        ...
+
+    async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
+        """The first ``limit`` decisions on record with a higher number, in order."""
+        ...
+
+
 class CityCommands(Protocol):
     """What a person may ask of a city. Each raises RefusedError with a sentence that says why and
     what to do instead, and BusyError when the hub is away; when it returns, the city took it.
@@ -115,4 +145,9 @@ class CityPort(CityReadings, CityCommands, BoardPort, Protocol):
     @property
     def vehicles(self) -> VehicleReadings:
         """The vehicles as they move."""
+        ...
+
+    @property
+    def past(self) -> PastReadings:
+        """What was."""
         ...

@@ -1,8 +1,9 @@
 """Server-sent events: each client pulls from the city at its own pace, so none has a queue.
 
 A slow client blocks only its own coroutine: when its socket takes bytes again it gets the newest
-state, and the decisions since the last one it has. What the city no longer holds by then is not
-lost silently: the client gets a ``gap`` event and asks ``/api/decisions`` again.
+state, and the decisions since the last one it has, however long ago: what the city no longer holds
+in memory comes from the record, a piece at a time. Only what was erased from the record is told as
+a ``gap``.
 """
 
 import asyncio
@@ -12,59 +13,22 @@ from contextlib import nullcontext
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from cityloop.city.surface import DecisionRow, Vehicles
-from cityloop.web.port import CityPort, CityReadings
+from cityloop.city.surface import Vehicles
+from cityloop.web.feed import Places, event
+from cityloop.web.port import CityPort
 
 MIN_INTERVAL_S = 0.2
 KEEP_ALIVE_S = 15.0
-MAX_DECISIONS = 200
 STUCK_S = 60.0
 
 _encode = msgspec.json.encode
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """Decisions with ``first <= number <= last`` were missed on this stream."""
-
-    first: int
-    last: int
-
-
-def event(name: str, data: bytes, id_: int | None = None) -> bytes:
-    """One event of the WHATWG event stream format; ``data`` holds no line break."""
-    head = f"id: {id_}\n" if id_ is not None else ""
-    return f"{head}event: {name}\ndata: ".encode() + data + b"\n\n"
-
-
-def decision_events(city: CityReadings, after: int) -> tuple[bytes, int]:
-    """The events that bring a client from decision ``after`` to now, and the newest number."""
-    rows = city.decisions(MAX_DECISIONS, after=after)
-    if not rows:
-        return b"", after
-    newest, oldest = rows[0].number, rows[-1].number
-    out = b""
-    if oldest > after + 1:
-        out = event("gap", _encode(Gap(after + 1, oldest - 1)))
-    return out + event("decisions", _encode(rows), newest), newest
-
-
-def start_number(city: CityReadings, last_event_id: str) -> int:
-    """Where a client's reading of decisions begins.
-
-    A client that resumes goes on after the number it names, unless the city never gave that one;
-    a new client begins at now, for it asks ``/api/decisions`` for the past.
-    """
-    newest: list[DecisionRow] = city.decisions(1)
-    now = newest[0].number if newest else 0
-    named = int(last_event_id) if last_event_id.isdecimal() else now
-    return min(named, now)
-
-
 class EventStream:
     """ASGI response that tells one client of the city until it leaves or ``closing`` is set.
 
-    Events: ``state`` (LiveState, at most one per 0.2 s, the newest wins), ``decisions`` (rows,
-    newest first, id = highest number), ``gap``, and where ``vehicles`` are wanted ``vehicles``
+    Events: ``state`` (LiveState, at most one per 0.2 s, the newest wins), those of the feeds (rows,
+    newest first), ``gap``, and where ``vehicles`` are wanted ``vehicles``
     (Vehicles, the newest wins); a comment every 15 s keeps proxies from hanging up. A client that
     takes no byte for 60 s is hung up on.
     """
@@ -74,14 +38,14 @@ class EventStream:
         city: CityPort,
         shared: "SharedEvents",
         closing: asyncio.Event,
-        after: int,
+        places: Places,
         *,
         vehicles: bool = False,
     ) -> None:
         self._city = city
         self._shared = shared
         self._closing = closing
-        self._after = after
+        self._places = places
         self._vehicles = vehicles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,13 +79,15 @@ class EventStream:
 
     async def _parts(self) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
-        after, seen = self._after, b""
+        seen = b""
         while True:
             seq, state = self._shared.state()
-            decisions, after = decision_events(self._city, after)
+            news, more = await self._places.advance()
             vehicles = self._shared.vehicles() if self._vehicles else b""
-            yield state + decisions + (b"" if vehicles is seen else vehicles)
+            yield state + news + (b"" if vehicles is seen else vehicles)
             seen = vehicles
+            if more:
+                continue
             await asyncio.sleep(MIN_INTERVAL_S)
             while not await self._changed(seq):
                 yield b": still here\n\n"

@@ -138,6 +138,11 @@ class SumoTwin:
             raise ConfigError(f"SUMO cannot start {self.scenario.net}: {why}") from error
 
     @property
+    def begins(self) -> CityTime:
+        """City time of second 0 of the run."""
+        return self._start
+
+    @property
     def now(self) -> CityTime:
         """City time of the newest frames."""
         return after(self._start, self._second)

@@ -1,0 +1,245 @@
+"""The city's past for those who look at it, read from the record, away from the event loop."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+from itertools import chain, islice
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from cityloop.city.build import Site, wall_time
+from cityloop.city.rows import decision_rows
+from cityloop.city.surface import DecisionRow, JunctionState, MapData, Measures, ModeName
+from cityloop.city.surface_past import (
+    DetectorBars,
+    Moment,
+    RunRow,
+    StageChange,
+    Timeline,
+    Trend,
+)
+from cityloop.city.totals import MODE_CHANGE, mode_name
+from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.measured import SqliteMeasured
+from cityloop.interconnection.past import Past
+from cityloop.kernel.clock import CityTime, after, city_time, iso
+from cityloop.kernel.cycle import DECISION
+from cityloop.kernel.errors import BusyError, CorruptError, MissingError
+from cityloop.kernel.frame import Frame
+
+_SIGNALS, _LANES = "SignalController", "LaneDetector"
+TYPES = frozenset({_SIGNALS, _LANES, DECISION, MODE_CHANGE})
+_SHOWN = 50
+_STEP_S = 5
+_MOST_POINTS = 1_000
+_MOST_WAITING = 500
+_CODES = ("phase", "stage", "inCharge")
+_FOREVER = CityTime(2**62)
+Modes = dict[str, dict[str, ModeName]]
+_read_measures = msgspec.json.Decoder(Measures).decode
+_T = TypeVar("_T")
+
+
+class LookBack:
+    """Answers one question after the other in a thread of its own.
+
+    ``modes``: those that the settings name, which hold until somebody switched one. Raises
+    MissingError for what the record does not hold, BusyError while it cannot be read or too many
+    ask, CorruptError when it is damaged.
+    """
+
+    def __init__(
+        self,
+        log: SqliteLog,
+        measured: Callable[[], SqliteMeasured],
+        city_map: MapData,
+        modes: Modes,
+    ) -> None:
+        self._past = Past(log, TYPES)
+        self._open_measured = measured
+        self._map = city_map
+        self._modes = modes
+        self._thread = ThreadPoolExecutor(1, "lookback")
+        self._waiting = 0
+
+    @cached_property
+    def _measured(self) -> SqliteMeasured:
+        return self._open_measured()
+
+    async def runs(self) -> list[RunRow]:
+        """The runs that the record holds, the newest last."""
+        return await self._do(lambda: [RunRow(r, iso(a), iso(b)) for r, (a, b) in self._runs()])
+
+    async def moment(self, run: str | None, at: datetime | None) -> Moment:
+        """The city as it was at a second; without a run the newest, without a time its end."""
+        return await self._do(lambda: self._moment(*self._when(run, at)))
+
+    async def timeline(
+        self, junction: str, minutes: float, run: str | None, at: datetime | None
+    ) -> Timeline:
+        """The minutes of a junction that end at a second."""
+        return await self._do(lambda: self._timeline(junction, minutes, *self._when(run, at)))
+
+    async def trend(self, run: str | None) -> Trend:
+        """The measures of a run over its time; no rows before anything was measured."""
+        return await self._do(lambda: self._trend(run))
+
+    async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
+        """The first ``limit`` decisions that follow a number, in order."""
+        return await self._do(lambda: list(islice(self._following(number), limit)))
+
+    async def _do(self, work: Callable[[], _T]) -> _T:
+        if self._waiting >= _MOST_WAITING:
+            raise BusyError(f"{self._waiting} others ask for the past already; try again.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _asked, work)
+        finally:
+            self._waiting -= 1
+
+    # in the thread
+
+    def _runs(self) -> list[tuple[str, tuple[CityTime, CityTime]]]:
+        return list(self._past.runs(_SIGNALS).items())
+
+    def _when(self, run: str | None, at: datetime | None) -> tuple[str, CityTime]:
+        runs = dict(self._runs())
+        if not runs:
+            raise MissingError("Nothing is on record yet; wait for the first second of a run.")
+        name = run if run is not None else list(runs)[-1]
+        if name not in runs:
+            raise MissingError(f"Run {name} is not on record; /api/history/runs names those.")
+        begins, ends = runs[name]
+        moment = ends if at is None else city_time(at)
+        if moment < begins:
+            raise MissingError(f"Run {name} began at {iso(begins)}, after {iso(moment)}.")
+        return name, min(moment, ends)
+
+    def _moment(self, run: str, at: CityTime) -> Moment:
+        signals = next(self._past.backwards(_SIGNALS, run, at))
+        lanes = next(self._past.backwards(_LANES, run, at), None)
+        kept = self._measured.newest(run, at)
+        return Moment(
+            run,
+            iso(signals.observed_at),
+            junction_states(signals),
+            lanes["vehicleCount"].tolist() if lanes else [],
+            lanes["queueLength"].tolist() if lanes else [],
+            self._modes_at(at),
+            list(islice(self._decisions_until(run, at), _SHOWN)),
+            _read_measures(kept) if kept else None,
+        )
+
+    def _modes_at(self, at: CityTime) -> Modes:
+        modes = {loop: dict(groups) for loop, groups in self._modes.items()}
+        for part in self._past.everything(MODE_CHANGE):
+            if part.observed_at > at:
+                continue
+            switched = zip(part["loop"], part["group"], part["mode"], strict=True)
+            for loop, group, mode in switched:
+                name: ModeName = mode_name(int(mode))  # type: ignore[assignment]
+                modes.setdefault(str(loop), {})[str(group)] = name
+        return modes
+
+    def _decisions_until(self, run: str, at: CityTime) -> Iterator[DecisionRow]:
+        parts = self._past.backwards(DECISION, run, at)
+        return chain.from_iterable(reversed(_rows(part)) for part in parts)
+
+    def _following(self, number: int) -> Iterator[DecisionRow]:
+        parts = self._past.numbered_after(DECISION, number)
+        rows = chain.from_iterable(map(_rows, parts))
+        return (row for row in rows if row.number > number)
+
+    def _timeline(self, junction: str, minutes: float, run: str, at: CityTime) -> Timeline:
+        row = next((i for i, j in enumerate(self._map.junctions) if j.id == junction), None)
+        if row is None:
+            raise MissingError(f"Junction {junction} does not exist; see the map for its name.")
+        begins = after(at, -60 * minutes)
+        until = CityTime(at + 1)
+        signals = self._past.frames(_SIGNALS, run, begins, until)
+        lanes = self._past.frames(_LANES, run, begins, until)
+        bars = self._bars(junction, begins, at, lanes)
+        return Timeline(run, iso(begins), iso(at), _stages(signals, row), bars)
+
+    def _bars(
+        self, junction: str, begins: CityTime, ends: CityTime, lanes: list[Frame]
+    ) -> list[DetectorBars]:
+        step_ms = _STEP_S * 1000
+        count = (ends - begins) // step_ms + 1
+        seen: list[Frame | None] = [None] * count
+        for part in lanes:
+            seen[(part.observed_at - begins) // step_ms] = part
+        rows = [i for i, one in enumerate(self._map.detectors) if one.junction == junction]
+
+        def column(attribute: str, row: int) -> list[int | None]:
+            return [None if part is None else int(part[attribute][row]) for part in seen]
+
+        return [
+            DetectorBars(
+                self._map.detectors[row].id,
+                _STEP_S,
+                column("queueLength", row),
+                column("vehicleCount", row),
+            )
+            for row in rows
+        ]
+
+    def _trend(self, run: str | None) -> Trend:
+        runs = self._past.runs(_SIGNALS)
+        if run is None:
+            run = list(runs)[-1] if runs else ""
+        kept = self._measured.span(run, CityTime(0), _FOREVER)
+        kept = kept[:: len(kept) // _MOST_POINTS + 1]
+        measures = [_read_measures(body) for _, body in kept]
+        names = Trend.__struct_fields__[2:]
+        columns = ([getattr(one, name) for one in measures] for name in names)
+        return Trend(run, [iso(at) for at, _ in kept], *columns)
+
+
+def look_back(site: Site) -> LookBack:
+    """The past of a city that runs, or ran."""
+    folder = site.folder
+    city_map = site.map_data()
+    modes: Modes = {
+        loop.name: {group.name: site.settings.loops[loop.name].mode for group in loop.groups}
+        for loop in city_map.loops
+    }
+    log = SqliteLog(folder, wall_time, readonly=True)
+    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes)
+
+
+def _asked(work: Callable[[], _T]) -> _T:
+    try:
+        try:
+            return work()
+        except CorruptError:  # a segment may just have been merged with another or erased
+            return work()
+    except OSError as error:
+        raise BusyError(f"The record cannot be read now: {error}") from error
+
+
+def junction_states(signals: Frame) -> list[JunctionState]:
+    """What the cabinets reported, as people read it."""
+    columns = [signals[a].tolist() for a in ("phase", "stage", "stageAge", "inCharge")]
+    return [JunctionState(*row) for row in zip(*columns, strict=True)]
+
+
+def _rows(part: Frame) -> list[DecisionRow]:
+    first = int(part["number"][0]) if "number" in part.columns and len(part) else 1
+    return decision_rows(part, first, frozenset())
+
+
+def _stages(signals: list[Frame], row: int) -> list[StageChange]:
+    """Each change of what one cabinet showed, the first as of its true begin."""
+    if not signals:
+        return []
+    codes = np.array([[int(part[a][row]) for a in _CODES] for part in signals])
+    changed = np.flatnonzero((codes[1:] != codes[:-1]).any(axis=1)) + 1
+    age_s = float(signals[0]["stageAge"][row])
+    times = [after(signals[0].observed_at, -age_s), *(signals[i].observed_at for i in changed)]
+    shown = codes[[0, *changed.tolist()]].tolist()
+    return [StageChange(iso(at), *code) for at, code in zip(times, shown, strict=True)]
