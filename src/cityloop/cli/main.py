@@ -7,6 +7,7 @@ import typer
 from cityloop import __version__
 from cityloop.cli.bench import bench_app
 from cityloop.cli.check import check
+from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
 from cityloop.cli.up import up
 from cityloop.kernel.errors import CityloopError
@@ -14,6 +15,7 @@ from cityloop.kernel.errors import CityloopError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(up)
 app.command()(init)
+app.command("import")(import_)
 app.command()(check)
 app.add_typer(bench_app, name="bench")
 

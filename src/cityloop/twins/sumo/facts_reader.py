@@ -95,19 +95,21 @@ def _all_rows(folder: Path, told: Gathered) -> Mapping[str, list[Row]]:
 
 def _plans(rows: Sequence[Row], told: Gathered) -> Known[tuple[Step, ...]]:
     found: Known[tuple[Step, ...]] = Known(rows, "plan")
-    numbers: dict[str, int] = defaultdict(int)
+    before: dict[str, int] = defaultdict(int)
     for row in rows:
         with told:
             name = row.text("plan")
-            numbers[name] += 1
-            if row.count("step") != numbers[name]:
-                row.fail(
-                    f"step {row.cells['step']} follows step {numbers[name] - 1}",
-                    "number them 1, 2, 3 …",
-                )
-            step = Step(row.number("duration_s", 1.0), _letters(row))
+            before[name] += 1
+            step = read_step(row, before[name] - 1)
             found.facts[name] = (*found.facts.get(name, ()), step)
     return found
+
+
+def read_step(row: Row, before: int) -> Step:
+    """A step of a plan, of which ``before`` steps came; raises MistakeError."""
+    if row.count("step") != before + 1:
+        row.fail(f"step {row.cells['step']} follows step {before}", "number them 1, 2, 3 …")
+    return Step(row.number("duration_s", 1.0), _letters(row))
 
 
 def _letters(row: Row) -> dict[tuple[str, str], str]:
