@@ -8,8 +8,8 @@ export interface Approach {
   junction: number;
   /** Where its traffic comes from, seen from the junction. */
   angle: number;
-  from: Point;
-  to: Point;
+  /** From upstream to the stop line, along its middle lane. */
+  shape: Point[];
   lanes: number;
   detectors: number[];
 }
@@ -40,20 +40,24 @@ export function approaches(map: MapData): Approach[] {
     const piece = Math.round(distance(to, [junction.x, junction.y]) / SAME_PIECE_M);
     const key = `${row} ${edgeOf(detector.lane)} ${piece}`;
     const known = found.get(key);
-    if (known) {
-      known.detectors.push(d);
-      const n = known.detectors.length;
-      known.from = mix(known.from, from, 1 / n);
-      known.to = mix(known.to, to, 1 / n);
-    } else {
+    if (known) known.detectors.push(d);
+    else {
       const angle = Math.atan2(from[1] - junction.y, from[0] - junction.x);
-      found.set(key, { junction: row, angle, from, to, lanes: 0, detectors: [d] });
+      found.set(key, { junction: row, angle, shape: detector.shape, lanes: 0, detectors: [d] });
     }
   });
-  for (const one of found.values()) {
-    one.lanes = new Set(one.detectors.map((d) => map.detectors[d]?.lane)).size;
-  }
+  for (const one of found.values()) settle(one, map);
   return [...found.values()];
+}
+
+/** Count an approach's lanes and lay its line along their middle. */
+function settle(one: Approach, map: MapData): void {
+  const shapes = one.detectors.map((d) => map.detectors[d]?.shape ?? []);
+  one.lanes = new Set(one.detectors.map((d) => map.detectors[d]?.lane)).size;
+  const [first, last] = [shapes[0] ?? [], shapes.at(-1) ?? []];
+  const alike = first.length === last.length;
+  const middle = shapes[Math.floor(shapes.length / 2)] ?? first;
+  one.shape = alike ? first.map((point, i) => mix(point, last[i] ?? point, 0.5)) : middle;
 }
 
 /** Vehicles halting and vehicles in all on an approach. */
@@ -65,6 +69,20 @@ export function load(approach: Approach, state: LiveState): { queued: number; ve
     vehicles += state.vehicles_on[d] ?? 0;
   }
   return { queued, vehicles };
+}
+
+/** Metres from a point to a line. */
+export function awayFrom(shape: Point[], [x, y]: Point): number {
+  let best = Infinity;
+  for (let i = 1; i < shape.length; i++) {
+    const [a, b] = [shape[i - 1], shape[i]];
+    if (!a || !b) continue;
+    const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+    const along = ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy || 1);
+    const share = Math.min(1, Math.max(0, along));
+    best = Math.min(best, Math.hypot(a[0] + share * dx - x, a[1] + share * dy - y));
+  }
+  return best;
 }
 
 /** The movements that a signal really controls: those that may go in every phase are left out. */

@@ -1,211 +1,231 @@
-// The map: roads, queues before each junction, and what each signal shows. Drawn as SVG, because its
-// few hundred elements are then reachable by keyboard and screen reader and follow the colour scheme.
+// The map: ground, vehicles, signs, legend and what is told beside the pointer, put together.
 
-import type { LiveState, MapData, Point } from "../api";
-import { h, setAttribute, setText, svg } from "../dom";
-import { type Approach, approaches, bounds, load, movements } from "./geometry";
-import { Glyph } from "./glyph";
+import type { Alarm, LiveState, MapData, Point, Vehicles } from "../api";
+import { button, h } from "../dom";
 import type { Speech } from "../words";
+import { type Approach, approaches, awayFrom, bounds, distance, load } from "./geometry";
+import type { GlGround } from "./glground";
+import { type Ground, type Levels, PlainGround } from "./ground";
+import { Legend, QUEUE_STEPS, type Subject } from "./legend";
+import { readPalette } from "./palette";
+import { Signs } from "./signs";
+import { RoadSpeeds } from "./speeds";
+import { Tip } from "./tip";
+import { VehicleLayer } from "./vehicles";
+import { place, unplace } from "./view";
 
-const MARGIN_PX = 18;
-const NAME_PX = 7; // width of a letter of a junction's name
-const LEVELS = [1, 3, 6, 10]; // queued vehicles per lane from which a queue counts as one level more
+const TOUCH_PX = 10; // the pointer is on a queue when it is so near
+const NARROW = "(max-width: 999px)"; // there the page scrolls, and one finger is for that
 
 export class CityMap {
   readonly element: HTMLElement;
-  private readonly drawing: SVGSVGElement;
-  private readonly junctions: { spot: SVGGElement; glyph: Glyph; at: Point }[];
-  private readonly approaches: { approach: Approach; line: SVGLineElement }[];
-  private readonly roads: { line: SVGPolylineElement; shape: Point[] }[];
-  private readonly box: { low: Point; high: Point };
-  private chosen = -1;
+  private readonly stage: HTMLElement;
+  private readonly approaches: Approach[];
+  private readonly speeds: RoadSpeeds;
+  private readonly signs: Signs;
+  private readonly tip: Tip;
+  private readonly vehicles: VehicleLayer;
+  private readonly tools: HTMLElement;
+  private readonly note: HTMLElement;
+  private readonly levels: Levels;
+  private readonly sizes: ResizeObserver;
+  private readonly narrow = matchMedia(NARROW);
+  private ground: Ground;
+  private subject: Subject = "queue";
+  private state: LiveState | null = null;
+  private regarded = -1;
+  private disposed = false;
 
   constructor(
     private readonly map: MapData,
     private readonly speech: Speech,
-    private readonly names: Map<string, string>,
-    private readonly choose: (junction: number) => void,
+    names: Map<string, string>,
+    choose: (junction: number) => void,
   ) {
-    this.box = bounds(map);
-    this.roads = map.roads.map((road) => ({
-      line: svg("polyline", { class: "road" }),
-      shape: road.shape,
-    }));
-    this.approaches = approaches(map).map((approach) => ({
-      approach,
-      line: svg("line", { class: "queue" }),
-    }));
-    this.junctions = map.junctions.map((junction, row) => this.junction(row, [junction.x, junction.y]));
-    this.drawing = svg("svg", { class: "drawing", role: "group", "aria-label": speech.words.map });
-    this.drawing.append(
-      svg("g", {}, ...this.roads.map((road) => road.line)),
-      svg("g", {}, ...this.approaches.map((one) => one.line)),
-      svg("g", {}, ...this.junctions.map((one) => one.spot)),
-    );
-    this.element = h("section", { class: "map", "aria-label": speech.words.map }, this.drawing, this.legend());
-    new ResizeObserver(() => this.layout()).observe(this.drawing);
+    const { words } = speech;
+    this.approaches = approaches(map);
+    this.speeds = new RoadSpeeds(map);
+    this.levels = { queue: new Uint8Array(this.approaches.length), speed: new Uint8Array(map.roads.length) };
+    this.ground = new PlainGround(map, this.approaches, bounds(map));
+    this.vehicles = new VehicleLayer(() => this.ground.view);
+    this.tip = new Tip(map, this.approaches, speech);
+    this.signs = new Signs(map, this.approaches, speech, names, {
+      choose,
+      regard: (row) => this.regard(row),
+      reveal: (at) => this.ground.camera?.reveal(at),
+    });
+    this.tools = this.newTools();
+    this.note = h("p", { class: "ground-note", role: "status", hidden: true }, words.mapNoWebGl);
+    const legend = new Legend(map, speech, (subject) => this.colourBy(subject));
+    this.stage = h("div", { class: "stage" }, this.ground.element, this.vehicles.element, this.signs.element);
+    this.stage.append(this.tools, this.note, this.tip.element);
+    this.element = h("section", { class: "map", "aria-label": words.map }, this.stage, legend.element);
+    this.stage.addEventListener("pointermove", (event) => this.point(event));
+    this.stage.addEventListener("pointerleave", () => this.regard(-1));
+    this.sizes = new ResizeObserver(() => this.layout());
+    this.sizes.observe(this.stage);
+    this.narrow.addEventListener("change", () => this.yieldGestures());
+    void this.engage();
   }
 
-  show(state: LiveState): void {
-    this.junctions.forEach(({ glyph, spot }, row) => {
-      const one = state.junctions[row];
-      if (!one) return;
-      glyph.show(one);
-      setAttribute(spot, "aria-label", this.describe(row, state));
-    });
-    for (const { approach, line } of this.approaches) {
-      const { queued } = load(approach, state);
-      const level = LEVELS.filter((from) => queued / approach.lanes >= from).length;
-      setAttribute(line, "data-level", level);
-    }
+  show(state: LiveState, alarms: Iterable<Alarm>): void {
+    this.state = state;
+    this.signs.show(state, alarms);
+    this.colour();
+    if (this.regarded >= 0) this.tip.junction(this.regarded, state);
+  }
+
+  move(vehicles: Vehicles | null): void {
+    this.vehicles.take(vehicles);
+    if (vehicles) this.speeds.take(vehicles);
+    if (this.subject === "speed") this.colour();
   }
 
   mark(junction: number): void {
-    this.chosen = junction;
-    this.junctions.forEach(({ spot }, row) => setAttribute(spot, "aria-pressed", String(row === junction)));
+    this.signs.mark(junction);
   }
 
-  focus(): void {
-    this.junctions[Math.max(this.chosen, 0)]?.spot.focus();
+  /** Read the colours again: the theme has changed. */
+  dress(): void {
+    const palette = readPalette(this.element);
+    this.ground.dress(palette);
+    this.vehicles.colour = palette.vehicle;
+    this.vehicles.ask();
   }
 
-  private describe(row: number, state: LiveState): string {
-    const { words } = this.speech;
-    const junction = this.map.junctions[row];
-    const one = state.junctions[row];
-    if (!junction || !one) return "";
-    const here = this.approaches.filter((one) => one.approach.junction === row);
-    const queued = here.reduce((sum, one) => sum + load(one.approach, state).queued, 0);
-    return `${junction.name}: ${this.speech.shown(one)}; ${words.queued} ${queued}`;
+  dispose(): void {
+    this.disposed = true;
+    this.sizes.disconnect();
+    this.vehicles.dispose();
+    this.ground.dispose();
+    this.element.remove();
   }
 
-  private junction(row: number, at: Point) {
-    const junction = this.map.junctions[row];
-    if (!junction) throw new RangeError(`no junction ${row}`);
-    const glyph = new Glyph(junction, movements(this.map, junction));
-    const spot = svg("g", {
-      class: "spot",
-      role: "button",
-      tabindex: row === 0 ? 0 : -1,
-      "aria-pressed": "false",
-      "data-junction": junction.id,
-    });
-    const name = svg("text", { class: "name" });
-    setText(name, this.names.get(junction.id) ?? junction.name);
-    spot.append(svg("circle", { class: "halo" }), glyph.element, name);
-    spot.addEventListener("click", () => this.choose(row));
-    spot.addEventListener("keydown", (event) => this.key(event, row));
-    return { spot, glyph, at };
-  }
-
-  private key(event: KeyboardEvent, row: number): void {
-    const headings: Record<string, Point> = {
-      ArrowUp: [0, 1],
-      ArrowDown: [0, -1],
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-    };
-    const heading = headings[event.key];
-    if (heading) this.move(row, heading);
-    else if (event.key === "Enter" || event.key === " ") this.choose(row);
-    else return;
-    event.preventDefault();
-  }
-
-  /** Focus to the nearest junction within 45 degrees of `heading`. */
-  private move(row: number, [hx, hy]: Point): void {
-    const here = this.junctions[row];
-    if (!here) return;
-    let best: { metres: number; spot: SVGGElement } | undefined;
-    for (const { at, spot } of this.junctions) {
-      const [dx, dy] = [at[0] - here.at[0], at[1] - here.at[1]];
-      const metres = Math.hypot(dx, dy);
-      const ahead = dx * hx + dy * hy > metres * Math.SQRT1_2 - 1e-6 && metres > 0;
-      if (ahead && metres < (best?.metres ?? Infinity)) best = { metres, spot };
+  /** Put the ground with a camera in place of the plain one, once it has drawn itself beneath it. */
+  private async engage(): Promise<void> {
+    const gl = await this.openGl();
+    if (gl === null) {
+      this.note.hidden = false;
+      return;
     }
-    if (!best) return;
-    here.spot.setAttribute("tabindex", "-1");
-    best.spot.setAttribute("tabindex", "0");
-    best.spot.focus();
+    this.stage.prepend(gl.element);
+    await gl.ready();
+    if (this.disposed) {
+      gl.dispose();
+      return;
+    }
+    const plain = this.ground;
+    this.ground = gl;
+    plain.dispose();
+    this.tools.hidden = false;
+    this.stage.dataset.ground = "gl";
+    this.yieldGestures();
+    this.layout();
+    this.colour();
+  }
+
+  /** Null where the browser has no WebGL. */
+  private async openGl(): Promise<GlGround | null> {
+    if (!document.createElement("canvas").getContext("webgl2")) return null;
+    const { GlGround } = await import("./glground");
+    const { clientWidth, clientHeight } = this.stage;
+    this.ground.resize(clientWidth, clientHeight);
+    const palette = readPalette(this.element);
+    const moved = () => this.moved();
+    return new GlGround(this.map, this.approaches, bounds(this.map), this.ground.view, palette, moved);
+  }
+
+  private newTools(): HTMLElement {
+    const { words } = this.speech;
+    const tool = (sign: string, name: string, press: () => void) =>
+      button(sign, press, { "aria-label": name, title: name });
+    return h(
+      "div",
+      { class: "tools", role: "group", "aria-label": words.mapTools, hidden: true },
+      tool("+", words.mapNearer, () => this.ground.camera?.zoom(1)),
+      tool("\u2212", words.mapFarther, () => this.ground.camera?.zoom(-1)),
+      tool("\u2922", words.mapWhole, () => this.ground.camera?.home()),
+    );
+  }
+
+  private yieldGestures(): void {
+    if ("yieldGestures" in this.ground) (this.ground as GlGround).yieldGestures(this.narrow.matches);
   }
 
   private layout(): void {
-    const { width, height } = this.drawing.getBoundingClientRect();
+    const { clientWidth: width, clientHeight: height } = this.stage;
     if (width === 0 || height === 0) return;
-    const { low, high } = this.box;
-    const span: Point = [Math.max(high[0] - low[0], 1), Math.max(high[1] - low[1], 1)];
-    const scale = Math.min((width - 2 * MARGIN_PX) / span[0], (height - 2 * MARGIN_PX) / span[1]);
-    const left = (width - span[0] * scale) / 2;
-    const top = (height - span[1] * scale) / 2;
-    const place = ([x, y]: Point): Point => [left + (x - low[0]) * scale, top + (high[1] - y) * scale];
-    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    for (const { line, shape } of this.roads) {
-      line.setAttribute("points", shape.map((point) => place(point).map(round).join(",")).join(" "));
+    this.ground.resize(width, height);
+    this.vehicles.resize(width, height);
+    this.moved();
+  }
+
+  private moved(): void {
+    this.signs.place(this.ground.view);
+    this.vehicles.ask();
+    if (this.regarded >= 0) this.regard(this.regarded);
+  }
+
+  private colourBy(subject: Subject): void {
+    this.subject = subject;
+    this.element.dataset.subject = subject;
+    this.colour();
+  }
+
+  private colour(): void {
+    const { queue, speed } = this.levels;
+    if (this.subject === "speed") {
+      this.speeds.levels(speed);
+      queue.fill(0);
+    } else {
+      speed.fill(0);
+      this.approaches.forEach((approach, row) => (queue[row] = this.queueLevel(approach)));
     }
-    const radius = this.radius(scale);
-    const room = this.closest() * scale - 2 * radius;
-    const longest = Math.max(0, ...[...this.names.values()].map((name) => name.length));
-    setAttribute(this.drawing, "data-named", String(longest * NAME_PX + 12 < room));
-    this.approaches.forEach(({ approach, line }) => this.placeQueue(line, approach, place, radius));
-    for (const { spot, glyph, at } of this.junctions) {
-      const [x, y] = place(at);
-      spot.setAttribute("transform", `translate(${round(x)} ${round(y)})`);
-      spot.querySelector(".halo")?.setAttribute("r", String(radius + 6));
-      spot.querySelector(".name")?.setAttribute("x", String(round(radius * 0.8 + 3)));
-      spot.querySelector(".name")?.setAttribute("y", String(round(radius * 0.8 + 12)));
-      glyph.resize(radius);
+    this.ground.show(this.levels);
+  }
+
+  private queueLevel(approach: Approach): number {
+    if (!this.state) return 0;
+    const perLane = load(approach, this.state).queued / approach.lanes;
+    return QUEUE_STEPS.filter((from) => perLane >= from).length;
+  }
+
+  private regard(row: number): void {
+    this.regarded = row;
+    const junction = this.map.junctions[row];
+    if (!junction || !this.state) {
+      this.tip.hide();
+      return;
     }
+    this.tip.junction(row, this.state);
+    this.tip.put(place(this.ground.view, [junction.x, junction.y]), this.stage.clientWidth, this.stage.clientHeight);
   }
 
-  /** A queue begins at the rim of its junction's sign, however small the map is. */
-  private placeQueue(line: SVGLineElement, approach: Approach, place: (p: Point) => Point, r: number) {
-    const junction = this.junctions[approach.junction];
-    if (!junction) return;
-    const [cx, cy] = place(junction.at);
-    const [fx, fy] = place(approach.from);
-    const [tx, ty] = place(approach.to);
-    const near = Math.hypot(tx - cx, ty - cy);
-    const far = Math.hypot(fx - cx, fy - cy);
-    const share = near < r + 3 && far > r + 3 ? (r + 3 - near) / (far - near) : 0;
-    setAttribute(line, "x1", round(fx));
-    setAttribute(line, "y1", round(fy));
-    setAttribute(line, "x2", round(tx + (fx - tx) * share));
-    setAttribute(line, "y2", round(ty + (fy - ty) * share));
+  /** Over the ground, not over a sign: tell of the queue that lies under the pointer. */
+  private point(event: PointerEvent): void {
+    if (!this.state || (event.target as Element).closest(".spot, .tools")) return;
+    const { left, top, width, height } = this.stage.getBoundingClientRect();
+    const spot: Point = [event.clientX - left, event.clientY - top];
+    const at = unplace(this.ground.view, spot);
+    const reach = TOUCH_PX / this.ground.view.scale;
+    const nearest = this.nearest(at, reach);
+    if (!nearest) {
+      this.tip.hide();
+      return;
+    }
+    this.tip.approach(nearest, this.state, this.speeds.near(at));
+    this.tip.put(spot, width, height);
   }
 
-  /** Signs as large as the closest pair of junctions allows, between 9 and 20 px. */
-  private radius(scale: number): number {
-    return Math.min(20, Math.max(9, this.closest() * scale * 0.17));
+  private nearest(at: Point, reach: number): Approach | undefined {
+    let best: { away: number; approach: Approach } | undefined;
+    for (const approach of this.approaches) {
+      const first = approach.shape[0];
+      const last = approach.shape.at(-1);
+      if (!first || !last || distance(first, at) > distance(first, last) + reach + 50) continue;
+      const away = awayFrom(approach.shape, at);
+      if (away < Math.min(reach, best?.away ?? Infinity)) best = { away, approach };
+    }
+    return best?.approach;
   }
-
-  private closest(): number {
-    let closest = Infinity;
-    this.junctions.forEach(({ at: a }, i) => {
-      for (const { at: b } of this.junctions.slice(i + 1)) {
-        closest = Math.min(closest, Math.hypot(a[0] - b[0], a[1] - b[1]));
-      }
-    });
-    return closest;
-  }
-
-  private legend(): HTMLElement {
-    const { words } = this.speech;
-    const steps = [0, 1, 2, 3, 4].map((level) => {
-      const line = svg("line", { class: "queue", "data-level": level, x1: 1, x2: 21, y1: 6, y2: 6 });
-      const from = level === 0 ? "0" : `${LEVELS[level - 1] ?? ""}+`;
-      return h("span", {}, svg("svg", { width: 22, height: 12, "aria-hidden": "true" }, line), from);
-    });
-    const charges = (["centre", "local", "operator"] as const).map((charge) => {
-      const disc = svg("circle", { class: "disc", cx: 8, cy: 8, r: 6 });
-      const sign = svg("svg", { width: 16, height: 16, "aria-hidden": "true", "data-charge": charge }, disc);
-      return h("span", { class: "charge" }, sign, words[charge]);
-    });
-    const { anchor } = this.map;
-    const note = anchor.approximate ? h("span", { class: "note", title: anchor.note }, words.approximate) : "";
-    return h("p", { class: "legend" }, h("span", {}, words.queueScale), ...steps, h("span", { class: "key" }, words.inCharge), ...charges, note);
-  }
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -42,7 +42,10 @@ def live() -> Iterator[Served]:
 
 @pytest.fixture
 def page(browser: Browser, live: Served) -> Iterator[Page]:
-    """The live page in English; a test fails if anything is written to its console."""
+    """The live page in English; a test fails if anything is written to its console.
+
+    But for what the software renderer says of its own speed.
+    """
     context = browser.new_context(
         base_url=live.url, locale="en-GB", viewport={"width": 1280, "height": 800}
     )
@@ -54,4 +57,4 @@ def page(browser: Browser, live: Served) -> Iterator[Page]:
     one.goto("/")
     yield one
     context.close()
-    assert said == []
+    assert [text for text in said if "GL Driver Message (OpenGL, Performance" not in text] == []

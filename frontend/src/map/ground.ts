@@ -1,0 +1,90 @@
+// What lies under the signs: paper, roads, and their colour by queue or speed. There are two grounds:
+// drawn by WebGL, with a camera, and plain SVG, for the first moment and where WebGL is absent.
+
+import type { MapData, Point } from "../api";
+import { svg } from "../dom";
+import type { Approach } from "./geometry";
+import type { Palette } from "./palette";
+import { type Box, fitted, place, type View } from "./view";
+
+/** Levels of each approach's queue and of each road's speed; rows as in `approaches` and `map.roads`. */
+export interface Levels {
+  queue: Uint8Array;
+  speed: Uint8Array;
+}
+
+export interface Ground {
+  readonly element: Element;
+  readonly view: View;
+  show(levels: Levels): void;
+  dress(palette: Palette): void;
+  resize(width: number, height: number): void;
+  /** Null where the ground has no camera. */
+  readonly camera: Camera | null;
+  dispose(): void;
+}
+
+export interface Camera {
+  /** One step nearer (1) or farther (-1). */
+  zoom(steps: 1 | -1): void;
+  /** Show the whole network again. */
+  home(): void;
+  /** Bring a place into view, if it is not. */
+  reveal(at: Point): void;
+}
+
+export const MARGIN_PX = 26;
+
+/** The ground as SVG, always whole. Its colours are those of the style sheet. */
+export class PlainGround implements Ground {
+  readonly camera = null;
+  readonly element = svg("svg", { class: "drawing", "aria-hidden": "true" });
+  view: View;
+  private readonly roads: { line: SVGPolylineElement; shape: Point[] }[];
+  private readonly queues: { line: SVGPolylineElement; shape: Point[] }[];
+
+  constructor(
+    map: MapData,
+    approaches: Approach[],
+    private readonly box: Box,
+  ) {
+    this.view = fitted(box, 1, 1, 0);
+    const line = (name: string, shape: Point[]) => ({ line: svg("polyline", { class: name }), shape });
+    this.roads = map.roads.map((road) => line("road", road.shape));
+    this.queues = approaches.map((approach) => line("queue", approach.shape));
+    const casings = this.roads.map(({ line }) => {
+      const casing = line.cloneNode() as SVGPolylineElement;
+      casing.setAttribute("class", "casing");
+      return casing;
+    });
+    this.casings = casings;
+    this.element.append(...casings, ...this.roads.map((one) => one.line), ...this.queues.map((one) => one.line));
+  }
+
+  private readonly casings: SVGPolylineElement[];
+
+  show({ queue, speed }: Levels): void {
+    this.queues.forEach(({ line }, row) => (line.dataset.level = String(queue[row])));
+    this.roads.forEach(({ line }, row) => (line.dataset.level = String(speed[row])));
+  }
+
+  dress(): void {
+    // The style sheet does it.
+  }
+
+  resize(width: number, height: number): void {
+    this.view = fitted(this.box, width, height, MARGIN_PX);
+    this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const points = (shape: Point[]) =>
+      shape.map((point) => place(this.view, point).map((value) => value.toFixed(1)).join(",")).join(" ");
+    this.roads.forEach(({ line, shape }, row) => {
+      line.setAttribute("points", points(shape));
+      this.casings[row]?.setAttribute("points", points(shape));
+    });
+    for (const { line, shape } of this.queues) line.setAttribute("points", points(shape));
+  }
+
+  dispose(): void {
+    this.element.remove();
+  }
+}
