@@ -22,6 +22,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Cycle
 from cityloop.kernel.frame import frame
 from cityloop.kernel.loop import Loop, Mode
+from cityloop.reaction.alarm_kinds import KINDS
 from cityloop.reaction.approvals import WORDINGS, Fate
 from cityloop.safety.envelope import Refusal
 from cityloop.safety.guard import SignalGuard
@@ -32,6 +33,7 @@ from tests.faults.running import HANGZHOU
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+ALARMS = DOCS / "reference" / "alarms.md"
 CLI = DOCS / "reference" / "cli.md"
 TABLES_PAGE = DOCS / "reference" / "tables.md"
 HTTP = DOCS / "reference" / "http.md"
@@ -170,3 +172,12 @@ def test_the_page_of_decisions_lists_every_wording_with_its_numbers_and_every_ve
     verdicts = page.split("## Verdicts")[1]
     rows = " ".join(re.findall(r"^\| (`.*?) \|", verdicts, re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", rows)) == words
+
+
+def test_the_page_of_alarms_lists_every_kind_with_its_data_and_no_other() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*?\|.*?\| (`.*?`) \|", ALARMS.read_text(), re.MULTILINE)
+    told = {kind: set(re.findall(r"`(\w+)`", data)) for kind, data in rows}
+    assert told.keys() == KINDS.keys()
+    for kind in KINDS.values():
+        named = {name for _, name, _, _ in Formatter().parse(kind.text) if name and name != "what"}
+        assert named <= told[kind.name], kind.name

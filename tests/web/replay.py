@@ -12,6 +12,7 @@ from math import atan2, degrees, exp, hypot
 
 import msgspec
 import numpy as np
+from tests.web.replay_desk import ReplayDesk
 from tests.web.replay_past import ReplayPast
 
 from cityloop.city.board import Board
@@ -116,6 +117,8 @@ class ReplayCity:
         self.speed = 5.0
         self.second = 0
         self.modes: dict[str, ModeName] = {"west": "act", "east": "advise"}
+        self._desk = ReplayDesk()
+        self.desk = self._desk.reader(self._ask)
         self.board = Board(self._ask)
         self.board.hear("loops", msgspec.json.encode([_loop()]))
         self._map = replay_map()
@@ -317,7 +320,7 @@ class ReplayCity:
     # CityCommands
 
     async def set_mode(
-        self, loop: str, group: str, mode: ModeName, shadow_result: str | None
+        self, loop: str, group: str, mode: ModeName, shadow_result: str | None, by: str
     ) -> None:
         """Refuses an unknown group, and ``act`` without a shadow result."""
         self._taken("set_mode", loop, group, mode, shadow_result)
@@ -328,7 +331,7 @@ class ReplayCity:
         self.modes[group] = mode
         await self.tell()
 
-    async def advise(self, decision_id: str, confirm: bool) -> None:
+    async def advise(self, decision_id: str, confirm: bool, by: str) -> None:
         """Refuses a decision that waits for nobody."""
         self._taken("advise", decision_id, confirm)
         row = next((r for r in self._rows if r.id == decision_id), None)
@@ -338,7 +341,7 @@ class ReplayCity:
         await self.tell()
 
     async def operate(
-        self, junction: str, action: Operation, phase: int | None, minutes: float
+        self, junction: str, action: Operation, phase: int | None, minutes: float, by: str
     ) -> None:
         """Refuses a junction it does not have."""
         self._taken("operate", junction, action, phase, minutes)
@@ -362,8 +365,11 @@ class ReplayCity:
         await self.tell()
 
     async def _ask(self, verb: str, **arguments: object) -> None:
-        """What the board asks of the hub; refuses a version it does not have."""
+        """What board and desk ask of the hub; refuses a version it does not have."""
         self._taken(verb, *arguments.values())
+        if verb == "attend":
+            self._desk.attend(self.desk, arguments)
+            await self.tell()
         if verb == "set_version" and arguments["version"] not in ("1", "2"):
             raise RefusedError(f"There is no version {arguments['version']}; it can be 2 or 1.")
 

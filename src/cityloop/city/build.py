@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cityloop.city.alarm_watch import Watch
 from cityloop.city.config import Settings
+from cityloop.city.desk import Desk, Escalation
 from cityloop.city.hub import Hub
 from cityloop.city.installed import chosen_loops
 from cityloop.city.loop_desk import LoopDesk
@@ -14,6 +16,7 @@ from cityloop.city.survey import survey
 from cityloop.city.townplan import map_data
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
+from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.loop import Mode
@@ -135,6 +138,15 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     knows = {"network": network}
     runner = Runner(loops, knows, guard, network.bank.ids, epoch=epoch, timer=time.perf_counter)
     source = DeviceSource(TWIN_SOURCE, site.devices)
-    gate = Gate([source], declared(), tenant.rejects.offer, tenant.log.sequence)
-    desk = LoopDesk(runner, modes, installed)
-    return Hub(gate, runner, modes, network.bank.ids, desk, epoch=epoch)
+    watch = Watch(network, site.devices, modes)
+    watch.sensors.count_rejected(tenant.rejects.by_entity())
+
+    def refuse(rejects: Sequence[Reject]) -> None:
+        tenant.rejects.offer(rejects)
+        watch.sensors.reject(rejects)
+
+    gate = Gate([source], declared(), refuse, tenant.log.sequence)
+    alarms = settings.alarms
+    desk = Desk(Escalation(60 * alarms.escalate_after_min, alarms.escalate_to))
+    loop_desk = LoopDesk(runner, modes, installed)
+    return Hub(gate, runner, modes, network.bank.ids, loop_desk, watch, desk, epoch=epoch)

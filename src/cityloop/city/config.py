@@ -65,6 +65,13 @@ class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     detectors_reach_m: Annotated[float, Meta(ge=150)] = 200.0
 
 
+class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[alarms]``: who is called when nobody looks at a critical alarm, and after how long."""
+
+    escalate_after_min: Annotated[float, Meta(gt=0, le=1440)] = 10.0
+    escalate_to: Name = "shift lead"
+
+
 class LoopChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[loops."domain/name"]``: a loop that this city runs, and how far it may go at the start.
 
@@ -88,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     loops: dict[str, LoopChoice]
     anchor: Anchor | None = None
     signals: Signals = Signals()
+    alarms: Alarms = Alarms()
     groups: dict[str, list[str]] = {}
 
 

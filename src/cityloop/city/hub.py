@@ -3,10 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from cityloop.city.alarm_rules import Machine
+from cityloop.city.alarm_watch import Watch
+from cityloop.city.desk import Desk, Moment
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.rows import (
     OPERATOR,
@@ -19,7 +22,7 @@ from cityloop.city.rows import (
 )
 from cityloop.city.surface import DecisionRow
 from cityloop.city.totals import MODE_CHANGE, Totals
-from cityloop.kernel.clock import CityTime, after
+from cityloop.kernel.clock import CityTime, WallTime, after
 from cityloop.kernel.cycle import DECISION, Pass
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, EntityIds, Frame
@@ -27,6 +30,7 @@ from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
 from cityloop.kernel.runner import Runner
 from cityloop.reaction.approvals import WORDINGS, Advice, ApprovalBook, Fate
+from cityloop.reaction.conditions import Instant
 from cityloop.reaction.holds import HoldBook
 from cityloop.safety.envelope import RELEASE
 from cityloop.safety.modes import ModeBook, ModeChange
@@ -68,6 +72,8 @@ class Hub:
         modes: ModeBook,
         actuators: EntityIds,
         loops: LoopDesk,
+        watch: Watch,
+        desk: Desk,
         *,
         epoch: int,
     ) -> None:
@@ -81,6 +87,8 @@ class Hub:
         self.latest: dict[str, Frame] = {}
         self.recent: deque[DecisionRow] = deque(maxlen=_RECENT)
         self.now = CityTime(0)
+        self.watch = watch
+        self.desk = desk
         self._actuators = actuators
         self._epoch = epoch
         self._sequence = 0
@@ -105,6 +113,7 @@ class Hub:
             self._runner.remember(accepted)
             self.loops.late()
             self.totals.count(accepted)
+            self.watch.turned(accepted, self.now, (), ())
             return Effects([accepted])
         covered, passes = self._runner.turn(accepted, self.modes.of)
         effects = Effects()
@@ -119,7 +128,24 @@ class Hub:
         effects.failures = [f"{p.loop}: {p.failure}" for p in passes if p.failure]
         effects.rows = self._tell(covered.frames)
         self.totals.count(covered)
+        self.watch.turned(accepted, self.now, effects.rows, effects.failures)
         return effects
+
+    def look(self, machine: Machine, wall: WallTime) -> Effects:
+        """Look for what needs a person, about once a second of wall time: alarms come and go."""
+        self.desk.hear_time(wall)
+        now, held = Instant(self.run, self.now, wall), self.holds.held(self.now)
+        found = self.watch.look(now, self.latest, held, machine, self.desk.alarms)
+        frames = self.desk.enter(found, self._moment)
+        return self._recorded(*frames) if frames else Effects()
+
+    def attend(self, act: str, arguments: Mapping[str, Any]) -> Effects:
+        """A person's act at the desk, as ``Desk.attend``; raises RefusedError."""
+        return self._recorded(*self.desk.attend(act, arguments, self._moment))
+
+    @property
+    def _moment(self) -> Moment:
+        return Moment(self.run, self.now)
 
     def _show(self, frames: Iterable[Frame]) -> None:
         for part in frames:
@@ -176,13 +202,16 @@ class Hub:
         reason = WORDINGS[fate](waited_s=ADVICE_S)
         return verdict_frame(advice, fate, reason, self.run, self.now)
 
-    def set_mode(self, loop: str, group: str, mode: Mode, evidence: str) -> Effects:
+    def set_mode(
+        self, loop: str, group: str, mode: Mode, evidence: str, by: str = OPERATOR
+    ) -> Effects:
         """Switch a mode; raises RefusedError with what is missing."""
         evidence = evidence or self.loops.evidence(loop, group)
         missing = self.loops.missing(loop, group)
         change = self.modes.check(loop, group, mode, evidence, missing)
         self._apply(change)
-        return self._recorded(mode_frame(change, self.run, self.now))
+        entry = self.desk.mode_switched(change, by, self._moment)
+        return self._recorded(mode_frame(change, self.run, self.now), entry)
 
     def _apply(self, change: ModeChange) -> None:
         self.modes.apply(change)
@@ -190,20 +219,26 @@ class Hub:
 
     def set_version(self, loop: str, version: str, reason: str, by: str) -> Effects:
         """Put another version of a loop to work; raises RefusedError with what there is."""
-        return self._recorded(self.loops.change_version(loop, version, reason, by, self.now))
+        change = self.loops.change_version(loop, version, reason, by, self.now)
+        text = f"Version {version} of {loop} put to work: {reason}"
+        data = {"loop": loop, "version": version, "reason": reason}
+        return self._recorded(change, self.desk.note("version", by, text, data, self._moment))
 
-    def answer(self, advice_id: str, confirm: bool) -> Effects:
+    def answer(self, advice_id: str, confirm: bool, by: str = OPERATOR) -> Effects:
         """A person's answer to advice; raises RefusedError when it no longer waits."""
         advice = self.approvals.take(advice_id, self.now)
         fate = Fate.CONFIRMED if confirm else Fate.REJECTED
-        effects = self._recorded(self._verdict(advice, fate))
+        entry = self.desk.answered(advice, confirm, by, self._moment)
+        effects = self._recorded(self._verdict(advice, fate), entry)
         if confirm:
             effects.orders.append(
                 self._order(Priority.OPTIMISATION, self._hand_time(), advice.row, advice.action)
             )
         return effects
 
-    def operate(self, junction: str, operation: str, action: int, minutes: float) -> Effects:
+    def operate(
+        self, junction: str, operation: str, action: int, minutes: float, by: str = OPERATOR
+    ) -> Effects:
         """A person takes a junction by hand, or gives it back; raises RefusedError."""
         name = f"urn:ngsi-ld:SignalController:{junction}"
         row = self._actuators.index.get(name)
@@ -217,7 +252,9 @@ class Hub:
             action = int(self.latest[SIGNALS]["phase"][row])
         at = self._hand_time()
         until = after(at, minutes * 60)
-        effects = self._recorded(operator_frame(name, operation, action, self.run, at, until))
+        entry = self.desk.operated(junction, operation, action, minutes, by, self._moment)
+        done = operator_frame(name, operation, action, self.run, at, until)
+        effects = self._recorded(done, entry)
         self._hold(name, action, at, until)
         effects.orders.append(self._order(Priority.MANUAL, at, row, action))
         return effects
@@ -237,10 +274,10 @@ class Hub:
         rows, actions = np.array([row], dtype=np.int64), np.array([action], dtype=np.int64)
         return Orders(at, after(at, ADVICE_S), self._epoch, priority, rows, actions)
 
-    def _recorded(self, frame: Frame) -> Effects:
+    def _recorded(self, *frames: Frame) -> Effects:
         self._sequence += 1
-        frames = numbered((frame,), self.totals.decisions + 1)
-        batch = Batch(OPERATORS, self.run, self._sequence, frames)
+        recorded = numbered(frames, self.totals.decisions + 1)
+        batch = Batch(OPERATORS, self.run, self._sequence, recorded)
         rows = self._tell(batch.frames)
         self.totals.count(batch)
         return Effects([batch], rows=rows)
@@ -253,6 +290,8 @@ class Hub:
         self._runner.replay([commit])
         self._show(part for part in batch.frames if part.type != DECISION)
         self._tell(batch.frames)
+        self.desk.replay(batch.frames)
+        self.watch.sensors.see(batch)
         self.totals.count(batch)
         for part in batch.frames:
             self.loops.fold(part)
@@ -271,6 +310,7 @@ class Hub:
         for part in parts:
             self.recent.extend(decision_rows(part, number, waiting))
             number += len(part)
+        self.watch.told(self.desk.alarms)
 
     def _take_up(self, decided: Frame) -> None:
         for i in np.flatnonzero(decided["loop"] == OPERATOR).tolist():
@@ -292,6 +332,8 @@ class Hub:
             "versions": self.loops.save_versions(),
             "shadow": self.loops.save_shadow(),
             "totals": self.totals.save(),
+            "desk": self.desk.save(),
+            "sensors": self.watch.sensors.save(),
             "hub": {
                 "sequence": np.array(self._sequence),
                 "now": np.array(self.now),
@@ -314,6 +356,8 @@ class Hub:
         self.modes.load(part("modes"))
         self.loops.load_shadow(part("shadow"))
         self.totals.load(part("totals"))
+        self.desk.load(part("desk"))
+        self.watch.sensors.load(part("sensors"))
         self._sequence = int(state["hub:sequence"])
         self.now = CityTime(int(state["hub:now"]))
         self.approvals.load(str(state["hub:advice"]))

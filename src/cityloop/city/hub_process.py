@@ -17,10 +17,11 @@ import numpy as np
 import structlog
 
 from cityloop.city.board import LOOPS
-from cityloop.city.build import Site, build_hub, wall_time
+from cityloop.city.build import TWIN_SOURCE, Site, build_hub, wall_time
 from cityloop.city.hub import Effects
 from cityloop.city.hub_line import write_orders
 from cityloop.city.journal import keep_journal
+from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
 from cityloop.city.readings import Reading
 from cityloop.city.surface import Counters, DecisionRow, JunctionState
@@ -36,6 +37,7 @@ from cityloop.city.wire import (
     Reader,
     Ready,
     Reply,
+    Roll,
     Sensed,
     Told,
     Welcome,
@@ -118,6 +120,9 @@ class HubProcess:
         self._turned: dict[Key, int] = {}
         self._orders: list[OrderColumns] = []
         self._latency, self._act = Meter(), Meter()
+        self._lookout = Lookout(
+            self._tenant.log.folder, self._writer.state, partial(self._latency.percentile, 99)
+        )
         self._show_at = self._board_at = 0.0
         self._fresh: list[DecisionRow] = []
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
@@ -127,6 +132,8 @@ class HubProcess:
         self._supervisor.send(Ready())
         while self._whole and self._once():
             now = time.monotonic()
+            if self._lookout.due(now):
+                self._look(now)
             if now >= self._show_at:
                 self._show_at = now + _SHOW_EVERY_S
                 self._show(now)
@@ -136,14 +143,32 @@ class HubProcess:
         for key, _ in self._selector.select(_SHOW_EVERY_S):
             ready = key.fileobj
             if ready is self._supervisor:
-                return False
-            if isinstance(ready, Line):
+                if not self._goes_on():
+                    return False
+            elif isinstance(ready, Line):
                 self._hear(ready)
             else:
                 line = accept(self._listener)
                 self._twins[line] = Twin()
                 self._selector.register(line, selectors.EVENT_READ)
         return True
+
+    def _goes_on(self) -> bool:
+        """Hear the supervisor; False when it says stop or is gone."""
+        try:
+            while self._supervisor.ready():
+                message = self._supervisor.receive()
+                if not isinstance(message, Roll):
+                    return False
+                self._lookout.roll = message
+        except (EOFError, OSError):
+            return False
+        return True
+
+    def _look(self, now: float) -> None:
+        self._hub.watch.hear_source(TWIN_SOURCE, self._lookout.twin(TWIN_SOURCE, now))
+        effects = self._hub.look(self._lookout.machine(), wall_time())
+        self._commit(effects, time.perf_counter())
 
     def _hear(self, line: Line) -> None:
         try:
@@ -184,6 +209,8 @@ class HubProcess:
                 self._readings[line] = reading = Reading(line)
                 reading.tell(_decisions(list(self._hub.recent)))
                 reading.tell(self._board())
+                for told in self._lookout.welcome(self._hub):
+                    reading.tell(told)
             case Ask():
                 self._answer(line, message)
             case _:
@@ -193,6 +220,7 @@ class HubProcess:
         started = time.perf_counter()
         twin = self._twins[line]
         batch = read_batch(message.body, twin.ids)
+        self._lookout.heard(batch.source)
         effects = Effects()
         if message.sequence > self._turned[twin.key]:
             effects = self._hub.turn(batch, late=message.late)
@@ -232,7 +260,7 @@ class HubProcess:
                 return self._writer.submit(batch)
             except BusyError as error:
                 _log.warning("the log is behind; nothing new is acknowledged", why=str(error))
-                if self._supervisor.ready(_BUSY_WAIT_S):
+                if self._supervisor.ready(_BUSY_WAIT_S) and not self._goes_on():
                     return None
 
     def _kept(self, key: Key, sequence: int, started: float, done: "Future[Position]") -> None:
@@ -261,16 +289,21 @@ class HubProcess:
 
     def _carry_out(self, ask: Ask) -> Effects:
         a: dict[str, Any] = ask.arguments
+        self._hub.desk.hear_time(wall_time())
         match ask.verb:
             case "set_mode":
                 mode = Mode[a["mode"].upper()]
-                return self._hub.set_mode(a["loop"], a["group"], mode, a["shadow_result"] or "")
+                evidence = a["shadow_result"] or ""
+                return self._hub.set_mode(a["loop"], a["group"], mode, evidence, a["by"])
             case "set_version":
                 return self._hub.set_version(a["loop"], a["version"], a["reason"], a["by"])
             case "advise":
-                return self._hub.answer(a["decision_id"], a["confirm"])
+                return self._hub.answer(a["decision_id"], a["confirm"], a["by"])
             case "operate":
-                return self._hub.operate(a["junction"], a["action"], a["code"], a["minutes"])
+                act = a["action"], a["code"], a["minutes"], a["by"]
+                return self._hub.operate(a["junction"], *act)
+            case "attend":
+                return self._hub.attend(a["act"], a)
         raise RefusedError(f"The hub knows no command {ask.verb}.")
 
     def _show(self, now: float) -> None:
@@ -279,7 +312,10 @@ class HubProcess:
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
             board = self._board() if now >= self._board_at else None
+            news = self._lookout.news(self._hub, now)
             for reading in self._readings.values():
+                for told in news:
+                    reading.tell(told)
                 if board is not None:
                     reading.tell(board)
                 if self._fresh:

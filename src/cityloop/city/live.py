@@ -12,8 +12,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from cityloop.city.alarm_watch import watched_junctions
 from cityloop.city.board import Board
 from cityloop.city.build import Site
+from cityloop.city.desk_reader import DeskReader
 from cityloop.city.hub_process import Shown
 from cityloop.city.lookback import look_back
 from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
@@ -87,6 +89,7 @@ class LiveCity:
         self._asked: dict[int, Future[str]] = {}
         self._ended: Callable[[], None] | None = None
         self.board = Board(self._ask)
+        self.desk = DeskReader(self._ask, site.devices, watched_junctions(site.network))
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""
@@ -174,24 +177,26 @@ class LiveCity:
     # what a person may ask (web.port.CityCommands)
 
     async def set_mode(
-        self, loop: str, group: str, mode: ModeName, shadow_result: str | None
+        self, loop: str, group: str, mode: ModeName, shadow_result: str | None, by: str
     ) -> None:
         """Let a loop go so far on a group."""
-        await self._ask("set_mode", loop=loop, group=group, mode=mode, shadow_result=shadow_result)
+        arguments = {"loop": loop, "group": group, "mode": mode, "shadow_result": shadow_result}
+        await self._ask("set_mode", **arguments, by=by)
 
-    async def advise(self, decision_id: str, confirm: bool) -> None:
+    async def advise(self, decision_id: str, confirm: bool, by: str) -> None:
         """Confirm or reject a decision that waits."""
-        await self._ask("advise", decision_id=decision_id, confirm=confirm)
+        await self._ask("advise", decision_id=decision_id, confirm=confirm, by=by)
 
     async def operate(
-        self, junction: str, action: Operation, phase: int | None, minutes: float
+        self, junction: str, action: Operation, phase: int | None, minutes: float, by: str
     ) -> None:
         """Take a junction by hand, or give it back."""
         code = _CODES.get(action, -1 if phase is None else phase)
         known = next((j for j in self._map.junctions if j.id == junction), None)
         if known and action == "hold" and phase is not None and phase >= len(known.phases):
             raise RefusedError(f"{junction} has phases 0 to {len(known.phases) - 1}, not {phase}.")
-        await self._ask("operate", junction=junction, action=action, code=code, minutes=minutes)
+        order = {"junction": junction, "action": action, "code": code, "minutes": minutes}
+        await self._ask("operate", **order, by=by)
 
     async def drive(self, action: DriveAction, speed: float | None) -> None:
         """Set the twins' pace."""
@@ -260,12 +265,16 @@ class LiveCity:
         elif isinstance(message, Told) and message.topic == "state":
             self._shown = msgspec.json.decode(message.body, type=Shown)
             self._tell()
-        elif isinstance(message, Told) and not self.board.hear(message.topic, message.body):
-            rows = msgspec.json.decode(message.body, type=list[DecisionRow])
-            with self._lock:
-                newest = self._rows[-1].number if self._rows else 0
-                self._rows.extend(row for row in rows if row.number > newest)
+        elif isinstance(message, Told):
+            parts = (self.board, self.desk)
+            if not any(part.hear(message.topic, message.body) for part in parts):
+                self._hear_decisions(msgspec.json.decode(message.body, type=list[DecisionRow]))
             self._tell()
+
+    def _hear_decisions(self, rows: list[DecisionRow]) -> None:
+        with self._lock:
+            newest = self._rows[-1].number if self._rows else 0
+            self._rows.extend(row for row in rows if row.number > newest)
 
     def _follow_twins(self) -> None:
         lines: list[Line] = []
@@ -300,7 +309,8 @@ class LiveCity:
                 message = self._supervisor.receive()
                 if not isinstance(message, Roll):
                     break
-                self._roll = message
+                self._roll, shown = message, self._shown
+                self.desk.hear_roll(message, self._hub is not None, shown.city_time, shown.run)
                 self._tell()
         except (OSError, EOFError):
             _log.info("the supervisor is gone; the web ends")

@@ -66,7 +66,7 @@ def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRo
                 city_time=time,
                 loop=loop,
                 junction=actuator.rpartition(":")[2],
-                action=_ACTIONS.get(action, "hold" if by_hand else "set_phase"),
+                action=action_name(action) if by_hand or action < 0 else "set_phase",
                 phase=action if action >= 0 else None,
                 verdict=_verdict(verdict),
                 refused=0 < verdict < min(Fate),
@@ -77,6 +77,11 @@ def decision_rows(part: Frame, first: int, waiting: Set[str]) -> list[DecisionRo
             )
         )
     return rows
+
+
+def action_name(action: int) -> str:
+    """What a person's order does, in a word: release, flash, lock_out or, in a phase, hold."""
+    return _ACTIONS.get(action, "hold")
 
 
 def _whys(part: Frame) -> list[Why | None]:

@@ -18,9 +18,10 @@ import msgspec
 import structlog
 
 from cityloop.city import hub_process, twin_process, worker_process
-from cityloop.city.build import Site
+from cityloop.city.build import Site, wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
+from cityloop.city.troubles import Troubles
 from cityloop.city.wire import (
     Drive,
     Grant,
@@ -96,6 +97,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._restarts: dict[str, Restart] = {}
         self._pauses: dict[str, float] = {}
+        self._troubles = Troubles(_STEADY_S)
         self._conductor = Conductor((), site.speed(options.speed), False, time.monotonic())
         self._finished: set[str] = set()
         self._granted = 0
@@ -256,6 +258,7 @@ class Supervisor:
         child = self._children[name]
         lived_s = time.monotonic() - child.started
         self._end(name)
+        self._troubles.ended(name, wall_time())
         pause_s = self._pauses.get(name, _FIRST_PAUSE_S)
         self._pauses[name] = min(2 * pause_s, _LAST_PAUSE_S)
         if lived_s > _STEADY_S:
@@ -289,7 +292,11 @@ class Supervisor:
         states |= dict.fromkeys(self._restarts, "it ended and is being started again")
         if not self._baseline:
             states[BASELINE] = "switched off"
-        self._send(WEB, Roll(states, self._conductor.speed, self._conductor.paused))
+        troubles = self._troubles.now({n: now - c.started for n, c in self._children.items()})
+        roll = Roll(states, self._conductor.speed, self._conductor.paused, troubles)
+        self._send(WEB, roll)
+        if HUB in self._children and self._children[HUB].ready:
+            self._send(HUB, roll)
 
     def _send(self, name: str, message: Message) -> None:
         child = self._children.get(name)

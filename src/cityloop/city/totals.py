@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityloop.city.alarm_frames import ALARM_EVENT, SHIFT_ENTRY
 from cityloop.kernel.cycle import DECISION
 from cityloop.kernel.frame import Array, Frame
 from cityloop.kernel.loop import Mode
@@ -14,7 +15,7 @@ from cityloop.safety.shadow import SHADOW_RESULT
 
 MODE_CHANGE = "ModeChange"
 VERSION_CHANGE = "VersionChange"
-_OURS = frozenset({DECISION, MODE_CHANGE, VERSION_CHANGE, SHADOW_RESULT})
+_OURS = frozenset({DECISION, MODE_CHANGE, VERSION_CHANGE, SHADOW_RESULT, ALARM_EVENT, SHIFT_ENTRY})
 _CENTRE, _LOCAL = 1, 0
 
 

@@ -100,11 +100,15 @@ class Ready(Message, frozen=True):
 
 
 class Roll(Message, frozen=True):
-    """Who lives, for the web: process → "live", "starting" or why it does not live."""
+    """Who lives, for hub and web: process → "live", "starting" or why it does not live.
+
+    ``troubles``: processes that ended and do not live steadily yet, as ``city.troubles`` says.
+    """
 
     processes: dict[str, str]
     speed: float
     paused: bool
+    troubles: dict[str, tuple[int, int]] = {}
 
 
 class Grant(Message, frozen=True):

@@ -34,6 +34,7 @@ _INSERT = "INSERT INTO rejects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM rejects WHERE number <= (SELECT max(number) FROM rejects) - ?"
 _COUNT = "UPDATE totals SET count = count + ? WHERE name = 'rejects'"
 _TOTAL = "SELECT count FROM totals WHERE name = 'rejects'"
+_BY_ENTITY = "SELECT entity, count(*) FROM rejects WHERE entity != '' GROUP BY entity"
 _NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
 ORDER BY number DESC LIMIT ?"
 
@@ -94,6 +95,11 @@ class SqliteRejects:
             Reject(source, run, CityTime(at), entity, attribute, value, reason)
             for source, run, at, entity, attribute, value, reason in found
         ]
+
+    def by_entity(self) -> dict[str, int]:
+        """How many of the rejects that are on disk each entity has."""
+        with self._database_lock, sqlite_errors(self._path):
+            return dict(rows(self._database, _BY_ENTITY))
 
     def close(self) -> None:
         """Write what is queued and let go of the file."""

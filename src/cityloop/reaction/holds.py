@@ -54,6 +54,13 @@ class HoldBook:
             np.array([self._actions[name] for name in held], dtype=np.int64),
         )
 
+    def held(self, now: CityTime) -> dict[str, tuple[Lease, int]]:
+        """Actuator → the lease and action by which it is held."""
+        return {
+            lease.actuator: (lease, self._actions[lease.actuator])
+            for lease in self._leases.all_held(now)
+        }
+
     def save(self, now: CityTime) -> str:
         """The holds in force, as JSON."""
         held = self._leases.all_held(now)

@@ -8,6 +8,8 @@ from cityloop.city.surface import DriveAction, ModeName, Operation
 from cityloop.web.port import CityCommands
 from cityloop.web.route import post
 
+By = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
+
 
 class ModeChange(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /api/loops/{name}/mode``."""
@@ -15,12 +17,14 @@ class ModeChange(msgspec.Struct, forbid_unknown_fields=True):
     group: str
     mode: ModeName
     shadow_result: str | None = None
+    by: By = "operator"
 
 
 class Advice(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /api/advice/{id}``."""
 
     confirm: bool
+    by: By = "operator"
 
 
 class Operate(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,6 +33,7 @@ class Operate(msgspec.Struct, forbid_unknown_fields=True):
     action: Operation
     phase: int | None = None
     minutes: Annotated[float, msgspec.Meta(gt=0, le=240)] = 15.0
+    by: By = "operator"
 
 
 class Drive(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,17 +56,17 @@ class CommandRoutes:
     @post("/api/loops/{name:path}/mode", "Let a loop go so far on a group of junctions")
     async def set_mode(self, name: str, body: ModeChange) -> None:
         """Mode ``act`` needs the shadow result that justifies it."""
-        await self._city.set_mode(name, body.group, body.mode, body.shadow_result)
+        await self._city.set_mode(name, body.group, body.mode, body.shadow_result, body.by)
 
     @post("/api/advice/{id:path}", "Confirm or reject a decision that waits for a person")
     async def advise(self, id: str, body: Advice) -> None:  # noqa: A002 (the word of the path)
         """A decision that waits no more is refused."""
-        await self._city.advise(id, body.confirm)
+        await self._city.advise(id, body.confirm, body.by)
 
     @post("/api/junctions/{id:path}/operate", "Take a junction by hand, or give it back")
     async def operate(self, id: str, body: Operate) -> None:  # noqa: A002 (the word of the path)
         """A hold without a phase holds what is green."""
-        await self._city.operate(id, body.action, body.phase, body.minutes)
+        await self._city.operate(id, body.action, body.phase, body.minutes, body.by)
 
     @post("/api/drive", "Set the pace of the twins")
     async def drive(self, body: Drive) -> None:

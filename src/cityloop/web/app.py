@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from cityloop.kernel.errors import ConfigError
+from cityloop.web.api_alarms import AlarmRoutes
 from cityloop.web.api_city import CityRoutes
 from cityloop.web.api_commands import CommandRoutes
 from cityloop.web.api_health import HealthRoutes
@@ -51,6 +52,7 @@ def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
         StreamRoutes(city, closing),
         PastRoutes(city),
         CommandRoutes(city),
+        AlarmRoutes(city),
         LoopRoutes(city),
     )
     table = [one for topic in topics for one in endpoints(topic)]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cityloop.city.board import Board
+from cityloop.city.desk_reader import DeskReader
 from cityloop.city.surface import (
     DecisionRow,
     DriveAction,
@@ -102,20 +103,21 @@ class PastReadings(Protocol):
 class CityCommands(Protocol):
     """What a person may ask of a city. Each raises RefusedError with a sentence that says why and
     what to do instead, and BusyError when the hub is away; when it returns, the city took it.
+    ``by``: who did it, for the shift log.
     """
 
     async def set_mode(
-        self, loop: str, group: str, mode: ModeName, shadow_result: str | None
+        self, loop: str, group: str, mode: ModeName, shadow_result: str | None, by: str
     ) -> None:
         """Let a loop go so far on a group; ``act`` needs the shadow result that justifies it."""
         ...
 
-    async def advise(self, decision_id: str, confirm: bool) -> None:
+    async def advise(self, decision_id: str, confirm: bool, by: str) -> None:
         """Confirm or reject a decision that waits for a person."""
         ...
 
     async def operate(
-        self, junction: str, action: Operation, phase: int | None, minutes: float
+        self, junction: str, action: Operation, phase: int | None, minutes: float, by: str
     ) -> None:
         """Take a junction by hand for ``minutes`` of city time, or give it back (``release``).
 
@@ -139,7 +141,16 @@ class BoardPort(Protocol):
         ...
 
 
-class CityPort(CityReadings, CityCommands, BoardPort, Protocol):
+class DeskPort(Protocol):
+    """The operators' desk: alarms, shift log, sensors."""
+
+    @property
+    def desk(self) -> DeskReader:
+        """What the hub tells of it, and what people do at it."""
+        ...
+
+
+class CityPort(CityReadings, CityCommands, BoardPort, DeskPort, Protocol):
     """A running city, to read and to command; topics of their own are parts of it."""
 
     @property
