@@ -124,7 +124,8 @@ class HubProcess:
             self._tenant.log.folder, self._writer.state, partial(self._latency.percentile, 99)
         )
         self._show_at = self._board_at = 0.0
-        self._fresh: list[DecisionRow] = []
+        self._fresh: deque[DecisionRow] = deque()
+        self._recorded = self._hub.totals.decisions
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
 
     def serve(self) -> None:
@@ -207,7 +208,9 @@ class HubProcess:
             case Reader():
                 self._twins.pop(line)
                 self._readings[line] = reading = Reading(line)
-                reading.tell(_decisions(list(self._hub.recent)))
+                reading.tell(
+                    _decisions([r for r in self._hub.recent if r.number <= self._recorded])
+                )
                 reading.tell(self._board())
                 for told in self._lookout.welcome(self._hub):
                     reading.tell(told)
@@ -243,12 +246,12 @@ class HubProcess:
                 )
                 return
             key, sequence = (batch.source, batch.run), batch.sequence
-            future.add_done_callback(partial(self._kept, key, sequence, started))
+            rows = effects.rows if batch is effects.batches[-1] else []
+            future.add_done_callback(partial(self._kept, key, sequence, started, rows))
             if sequence % _CHECKPOINT_EVERY == 0:
                 future.add_done_callback(partial(self._checkpoint, key, sequence, self._hub.save()))
         for failure in effects.failures:
             _log.error("a loop failed; its junctions turn to their local plans", why=failure)
-        self._fresh += effects.rows
 
     def _submit(self, batch: Batch) -> "Future[Position] | None":
         """Queue for the log; while it is full (a slow or full disk) everything waits here.
@@ -263,8 +266,19 @@ class HubProcess:
                 if self._supervisor.ready(_BUSY_WAIT_S) and not self._goes_on():
                     return None
 
-    def _kept(self, key: Key, sequence: int, started: float, done: "Future[Position]") -> None:
+    def _kept(
+        self,
+        key: Key,
+        sequence: int,
+        started: float,
+        rows: list[DecisionRow],
+        done: "Future[Position]",
+    ) -> None:
+        """In the writer's thread. People see a decision once it is on record: its number then never
+        means another one."""
         if _durable(done):
+            self._recorded += len(rows)
+            self._fresh.extend(rows)
             self._committed[key] = max(self._committed.get(key, 0), sequence)
             self._act.add(started)
 
@@ -309,6 +323,7 @@ class HubProcess:
     def _show(self, now: float) -> None:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
             self._drop(line)
+        fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
             board = self._board() if now >= self._board_at else None
@@ -318,10 +333,9 @@ class HubProcess:
                     reading.tell(told)
                 if board is not None:
                     reading.tell(board)
-                if self._fresh:
-                    reading.tell(_decisions(self._fresh))
+                if fresh:
+                    reading.tell(_decisions(fresh))
                 reading.show(state)
-        self._fresh = []
 
     def _board(self) -> Told:
         self._board_at = time.monotonic() + _BOARD_EVERY_S
