@@ -133,6 +133,8 @@ export interface Alarm {
   shelve_reason: string | null;
   escalated_to: string | null;
   count: number;
+  /** How often it came back before it was closed. */
+  occurrences?: number;
 }
 
 /** What the screen showed at a past moment; rows as in LiveState. */

@@ -12,7 +12,6 @@ export class CounterLine {
 
   constructor(speech: Speech) {
     const { words } = speech;
-    const latency = (ms: number | null) => (ms === null ? "–" : ms < 10 ? ms.toFixed(1) : String(Math.round(ms)));
     const table: Entry[] = [
       [words.observations, (c) => speech.count(c.observations_total)],
       [words.perSecond, (c) => speech.count(c.observations_per_s)],
@@ -20,7 +19,7 @@ export class CounterLine {
       [words.decisions, (c) => speech.count(c.decisions_total)],
       [words.refusals, (c) => speech.count(c.refused_total)],
       [words.fallbacks, (c) => speech.count(c.fallbacks_total), "fallbacks_total"],
-      [words.latency, (c) => `${latency(c.loop_latency_p50_ms)} / ${latency(c.loop_latency_p99_ms)} ms`],
+      [words.latency, (c) => `${speech.ms(c.loop_latency_p50_ms)} / ${speech.ms(c.loop_latency_p99_ms)} ms`],
     ];
     this.entries = table.map(([, read, alarming]) => ({ read, alarming, value: h("dd") }));
     const pairs = table.map(([label], i) => h("div", {}, h("dt", {}, label), this.entries[i]?.value ?? ""));

@@ -1,6 +1,7 @@
 // The loops: how far each may go on each group of junctions, and what waits for a person's word.
 
 import { advise, type Decision, type MapLoop, type Mode, MODES, setMode } from "../api";
+import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setAttribute, setText } from "../dom";
 import { reason } from "../parts/decision";
@@ -9,63 +10,70 @@ import type { Speech } from "../words";
 
 type Command = (work: Promise<void>) => Promise<void>;
 
+/** The four modes of a loop on one group, of which one is pressed. */
+export class ModeSwitch {
+  readonly element: HTMLElement;
+  private readonly buttons: [Mode, HTMLButtonElement][];
+
+  constructor(speech: Speech, group: string, change: (mode: Mode) => Promise<void>) {
+    const { words } = speech;
+    this.buttons = MODES.map((mode) => [
+      mode,
+      button(words.modes[mode], () => change(mode), { "data-mode": mode, title: words.modeHelp[mode] }),
+    ]);
+    const attributes = { class: "segments small", role: "group", "aria-label": words.mode(group) };
+    this.element = h("div", attributes, ...this.buttons.map(([, one]) => one));
+  }
+
+  show(chosen: Mode | undefined): void {
+    for (const [mode, one] of this.buttons) setAttribute(one, "aria-pressed", String(mode === chosen));
+  }
+}
+
 export class Loops {
   readonly element: HTMLElement;
-  private readonly switches: { loop: string; group: string; mode: Mode; button: HTMLButtonElement }[] = [];
+  private readonly switches: { loop: string; group: string; one: ModeSwitch }[] = [];
 
-  constructor(
-    private readonly store: Store,
-    private readonly speech: Speech,
-    private readonly command: Command,
-  ) {
-    this.element = h(
-      "section",
-      { class: "loops", "aria-label": speech.words.loops },
-      ...store.map.loops.flatMap((loop) => [h("h2", {}, speech.words.loops, h("small", {}, loop.name)), this.groups(loop)]),
-    );
+  constructor(private readonly context: Context) {
+    const { store, speech } = context;
+    const loops = store.map.loops.flatMap((loop) => [h("h2", {}, speech.words.loops, h("small", {}, loop.name)), this.groups(loop)]);
+    this.element = h("section", { class: "loops", "aria-label": speech.words.loops }, ...loops);
   }
 
   show(): void {
-    const modes = this.store.state?.modes ?? {};
-    for (const { loop, group, mode, button } of this.switches) {
-      setAttribute(button, "aria-pressed", String(modes[loop]?.[group] === mode));
-    }
+    const modes = this.context.store.state?.modes ?? {};
+    for (const { loop, group, one } of this.switches) one.show(modes[loop]?.[group]);
   }
 
-  private groups(loop: MapLoop): HTMLElement {
-    const { words } = this.speech;
-    const rows = loop.groups.map((group) => {
-      const count = h("small", {}, words.junctionCount(group.junctions.length));
-      const bar = h("div", { class: "segments small", role: "group", "aria-label": words.mode(group.name) });
-      for (const mode of MODES) {
-        const one = button(words.modes[mode], () => this.change(loop.name, group.name, mode), {
-          "data-mode": mode,
-          title: words.modeHelp[mode],
-        });
-        this.switches.push({ loop: loop.name, group: group.name, mode, button: one });
-        bar.append(one);
-      }
-      return h("li", { "data-group": group.name }, h("span", { class: "group" }, h("b", {}, group.name), count), bar);
-    });
-    return h("ul", { class: "groups" }, ...rows);
-  }
-
-  private async change(loop: string, group: string, mode: Mode): Promise<void> {
-    if (this.store.state?.modes[loop]?.[group] === mode) return;
-    const { words } = this.speech;
+  /** Change a mode. `act` asks for the shadow result that justifies it, unless `proven` by its own. */
+  static async change(context: Context, loop: string, group: string, mode: Mode, proven: boolean): Promise<void> {
+    const { store, speech, command } = context;
+    if (store.live?.modes[loop]?.[group] === mode) return;
+    const { words } = speech;
     let shadowResult: string | null = null;
     if (mode === "act") {
-      const field = h("input", { name: "shadow", required: true, maxlength: 300, placeholder: words.shadowExample });
-      const sure = await ask(this.speech, {
+      const field = h("input", { name: "shadow", required: !proven, maxlength: 300, placeholder: words.shadowExample });
+      const sure = await ask(speech, {
         title: words.actTitle(group),
-        help: words.actHelp,
+        help: proven ? `${words.actHelp} ${words.loopPage.actByShadow}` : words.actHelp,
         fields: [h("label", {}, words.shadowResult, field)],
         yes: words.modes.act,
       });
       if (!sure) return;
-      shadowResult = field.value;
+      shadowResult = field.value.trim() || null;
     }
-    await this.command(setMode(loop, group, mode, shadowResult));
+    await command(setMode(loop, group, mode, shadowResult));
+  }
+
+  private groups(loop: MapLoop): HTMLElement {
+    const { speech } = this.context;
+    const rows = loop.groups.map((group) => {
+      const count = h("small", {}, speech.words.junctionCount(group.junctions.length));
+      const one = new ModeSwitch(speech, group.name, (mode) => Loops.change(this.context, loop.name, group.name, mode, false));
+      this.switches.push({ loop: loop.name, group: group.name, one });
+      return h("li", { "data-group": group.name }, h("span", { class: "group" }, h("b", {}, group.name), count), one.element);
+    });
+    return h("ul", { class: "groups" }, ...rows);
   }
 }
 

@@ -29,7 +29,7 @@ export class CityPage implements Page {
     const measures = new MeasureStrip(context);
     const alarms = new AlarmBrief(context);
     const advice = new Advice(store, speech, names, command);
-    const loops = new Loops(store, speech, command);
+    const loops = new Loops(context);
     const feed = new Feed(store, speech, names, choose);
     this.parts = [measures, alarms, advice, loops, feed];
     this.side = h("div", { class: "side" }, this.panel, alarms.element, advice.element, loops.element, feed.element);

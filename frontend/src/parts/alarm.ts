@@ -5,7 +5,7 @@ import { acknowledge, escalate, shelve, unshelve } from "../calls/alarms";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { h } from "../dom";
-import { askPerson } from "../shell/person";
+import { actAs } from "../shell/acting";
 import type { Speech } from "../words";
 
 const ORDER: Severity[] = ["critical", "high", "medium", "low"];
@@ -50,10 +50,12 @@ export class AlarmActs {
 
   readonly acknowledge = async (alarm: Alarm): Promise<void> => {
     if (!mayAcknowledge(alarm)) return;
-    await this.as((by) => acknowledge(alarm, by));
+    await actAs(this.context, (by) => acknowledge(alarm, by));
   };
 
-  readonly unshelve = (alarm: Alarm): Promise<void> => this.as((by) => unshelve(alarm, by));
+  readonly unshelve = async (alarm: Alarm): Promise<void> => {
+    await actAs(this.context, (by) => unshelve(alarm, by));
+  };
 
   readonly shelve = async (alarm: Alarm): Promise<void> => {
     const { words } = this.context.speech;
@@ -63,7 +65,7 @@ export class AlarmActs {
       h("label", {}, words.alarm.minutes, minutes),
       h("label", {}, words.alarm.reason, reason),
     ]);
-    if (sure) await this.as((by) => shelve(alarm, by, Number(minutes.value), reason.value.trim()));
+    if (sure) await actAs(this.context, (by) => shelve(alarm, by, Number(minutes.value), reason.value.trim()));
   };
 
   readonly escalate = async (alarm: Alarm): Promise<void> => {
@@ -74,19 +76,12 @@ export class AlarmActs {
       h("label", {}, words.alarm.to, to),
       h("label", {}, words.alarm.note, note),
     ]);
-    if (sure) await this.as((by) => escalate(alarm, by, to.value.trim(), note.value.trim()));
+    if (sure) await actAs(this.context, (by) => escalate(alarm, by, to.value.trim(), note.value.trim()));
   };
 
   private ask(alarm: Alarm, title: string, help: string, yes: string, fields: HTMLElement[]): Promise<boolean> {
     const what = h("p", { class: "subject" }, alarmText(alarm, this.context.speech));
     return ask(this.context.speech, { title, help, fields: [what, ...fields], yes });
-  }
-
-  /** Act in the name of the person on duty, who is asked for where nobody has said. */
-  private async as(act: (by: string) => Promise<void>): Promise<void> {
-    const { operator, speech, command } = this.context;
-    if (operator() === "" && !(await askPerson(speech))) return;
-    await command(act(operator()));
   }
 }
 

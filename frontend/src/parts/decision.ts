@@ -21,9 +21,10 @@ export function decisionItem(row: Decision, speech: Speech, name?: HTMLElement):
   );
 }
 
-/** Why it was decided so, in the page's language where it has words for it, else as recorded. */
+/** Why it was decided or refused so, in the page's language where it has the words, else as recorded. */
 export function reason(row: Decision, { words }: Speech): HTMLElement {
-  const sentence = row.why ? words.reasons[row.why.code] : undefined;
-  if (row.why && sentence) return h("span", { class: "reason" }, sentence(row.why.numbers));
-  return h("span", { class: "reason", lang: "en" }, row.reason);
+  const why = row.why ? words.reasons[row.why.code]?.(row.why.numbers) : undefined;
+  const refusal = row.refused ? words.refusalsBy[row.verdict] : "";
+  if (why === undefined || refusal === undefined) return h("span", { class: "reason", lang: "en" }, row.reason);
+  return h("span", { class: "reason" }, why + refusal);
 }

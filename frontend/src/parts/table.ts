@@ -24,7 +24,7 @@ export interface TableOptions<Row> {
   /** What is said where there is no row. */
   empty: string;
   /** Single keys on a focused row; with them the rows can be focused. */
-  keys?: Record<string, (row: Row) => void>;
+  keys?: Record<string, (row: Row) => Promise<void> | void>;
   /** Written to the row as data-mark, for its style. */
   mark?: (row: Row) => string;
 }
@@ -142,7 +142,7 @@ export class DataTable<Row> {
       const act = this.options.keys?.[event.key];
       const data = this.byKey.get(row.dataset.key ?? "");
       if (!act || data === undefined) return;
-      act(data);
+      void act(data);
     } else return;
     event.preventDefault();
   }

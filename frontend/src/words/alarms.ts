@@ -81,7 +81,7 @@ const en = {
     "sensor-frozen": (d) => (times(d) > 1 ? `${times(d)} sensors show no change` : "A sensor shows no change"),
     "sensor-absurd": (d) =>
       times(d) > 1 ? `${times(d)} sensors send impossible values` : `A sensor sends impossible values (${n(d, "attribute")})`,
-    spillback: (d) => `A queue has reached the end of its road for ${round(d, "minutes")} min`,
+    "long-queue": (d) => `A queue fills its road: ${n(d, "queued")} vehicles stand`,
     gridlock: (d) => `Gridlock over ${n(d, "junctions")} junctions`,
   } as Record<string, Sentence>,
   shift: {
@@ -195,7 +195,7 @@ const zh: typeof en = {
     "sensor-frozen": (d) => (times(d) > 1 ? `${times(d)} 个传感器读数不变` : "一个传感器读数不变"),
     "sensor-absurd": (d) =>
       times(d) > 1 ? `${times(d)} 个传感器发送不可能的数值` : `一个传感器发送不可能的数值（${n(d, "attribute")}）`,
-    spillback: (d) => `排队已达路段末端 ${round(d, "minutes")} 分钟`,
+    "long-queue": (d) => `排队占满路段：${n(d, "queued")} 辆停车`,
     gridlock: (d) => `${n(d, "junctions")} 个路口发生死锁`,
   },
   shift: {

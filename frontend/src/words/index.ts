@@ -4,12 +4,13 @@
 import type { JunctionState, Mode } from "../api";
 import { alarmWords } from "./alarms";
 import { cityWords } from "./city";
+import { manageWords } from "./manage";
 import { mapWords } from "./map";
 import { reasonWords } from "./reasons";
 import { shellWords } from "./shell";
 
-const en = { ...cityWords.en, ...mapWords.en, ...shellWords.en, ...alarmWords.en, ...reasonWords.en };
-const zh: typeof en = { ...cityWords.zh, ...mapWords.zh, ...shellWords.zh, ...alarmWords.zh, ...reasonWords.zh };
+const en = { ...cityWords.en, ...mapWords.en, ...shellWords.en, ...alarmWords.en, ...reasonWords.en, ...manageWords.en };
+const zh: typeof en = { ...cityWords.zh, ...mapWords.zh, ...shellWords.zh, ...alarmWords.zh, ...reasonWords.zh, ...manageWords.zh };
 
 export type Words = typeof en;
 
@@ -90,6 +91,11 @@ export class Speech {
     const rounded = value.toFixed(1);
     const plus = sign === "always" && Number(rounded) > 0 ? "+" : "";
     return plus + rounded.replace("-", "\u2212");
+  }
+
+  /** Milliseconds without their unit. */
+  ms(value: number | null): string {
+    return value === null ? "–" : value < 10 ? value.toFixed(1) : String(Math.round(value));
   }
 
   /** A span on the wall clock: 8 s, 3 min, 2 h. */

@@ -1,11 +1,54 @@
-// Why something was decided, refused or lapsed: one sentence per code of `why`. The record holds the
-// English sentence itself; other languages are written here from the same numbers.
+// Why something was decided, and why it was refused: a sentence per code of `why` and per verdict
+// (docs/reference/decisions.md lists them). The record holds the English sentence itself, so only
+// other languages are written here; English has the same keys for what its sentence lacks.
 
 export type Numbers = Record<string, number | string | null>;
 type Sentence = (numbers: Numbers) => string;
 
-const en: { reasons: Record<string, Sentence> } = { reasons: {} };
+const n = (numbers: Numbers, name: string): string => {
+  const value = numbers[name] ?? "–";
+  return typeof value === "number" ? String(Math.round(value * 100) / 100) : value;
+};
 
-const zh: typeof en = { reasons: {} };
+const zhReasons: Record<string, Sentence> = {
+  minimum_green_runs: (d) => `保持相位 ${n(d, "phase")}：最小绿灯时间未到。`,
+  serves_most: (d) => `保持相位 ${n(d, "phase")}：每秒放行 ${n(d, "rate_now")} 辆，其他相位不会更多。`,
+  serves_more: (d) =>
+    `切换到相位 ${n(d, "wanted")}（排队 ${n(d, "queued")} 辆）：计入切换损失 ${n(d, "lost_s")} 秒，每秒可放行 ` +
+    `${n(d, "rate_wanted")} 辆；相位 ${n(d, "phase")} 为 ${n(d, "rate_now")} 辆。`,
+  pressure_runs: (d) => `保持相位 ${n(d, "phase")}：最小绿灯 ${n(d, "least_s")} 秒已过 ${n(d, "age_s")} 秒。`,
+  pressure_highest: (d) => `保持相位 ${n(d, "phase")}：其压力最高，为 ${n(d, "pressure")} 辆。`,
+  pressure_higher: (d) =>
+    `切换到相位 ${n(d, "wanted")}：压力 ${n(d, "pressure_wanted")} 辆，相位 ${n(d, "phase")} 为 ${n(d, "pressure_now")} 辆。`,
+  advice_confirmed: () => "已由人员确认。",
+  advice_rejected: () => "已由人员否决。",
+  advice_lapsed: (d) => `${n(d, "waited_s")} 秒内无人确认。`,
+  advice_overtaken: () => "被同一路口更新的建议取代。",
+  operator_hold: (d) => `操作员保持相位 ${n(d, "phase")}，${n(d, "minutes")} 分钟。`,
+  operator_lock_out: (d) => `操作员锁定路口，${n(d, "minutes")} 分钟。`,
+  operator_flash: (d) => `操作员命令黄闪，${n(d, "minutes")} 分钟。`,
+  operator_release: () => "操作员交还路口。",
+  cabinet_stayed: (d) => `信号机保持相位 ${n(d, "phase")}。`,
+};
+
+const zhRefusals: Record<string, string> = {
+  unknown_phase: "该路口没有此相位。",
+  operators_only: "只有操作员可以释放、黄闪或锁定。",
+  expired: "指令已过期。",
+  from_the_future: "指令的签发时间晚于现在。",
+  old_epoch: "信号机已知更新的中心纪元。",
+  locked_out: "操作员已锁定该路口。",
+  lease_held: "更高优先级正在控制该路口。",
+  already_taken: "已接受同类且同时或更晚签发的指令。",
+  in_clearance: "路口正在清空，既不缩短也不改向。",
+  minimum_green: "绿灯尚未达到最小时长。",
+  fixed_order: "方案规定了相序，下一个是别的相位。",
+  maximum_red: "另一相位已到时，否则有车流等待会超过最大红灯时间。",
+  pedestrian_call: "该相位再次开始前，须先放行已请求的过街。",
+  unobserved: "近期没有收到该信号机的状态。",
+};
+
+const en: { reasons: Record<string, Sentence>; refusalsBy: Record<string, string> } = { reasons: {}, refusalsBy: {} };
+const zh: typeof en = { reasons: zhReasons, refusalsBy: zhRefusals };
 
 export const reasonWords = { en, zh };
