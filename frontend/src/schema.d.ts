@@ -447,6 +447,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every way in: how it does, what it brought, what was refused */
+        get: operations["sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the gates refused and why, newest first */
+        get: operations["rejects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1046,6 +1080,46 @@ export interface components {
             version: string;
             reason: string;
             by: string;
+        };
+        /**
+         * SourceRow
+         * @description A way in, and how it does.
+         *
+         *     ``reason``: why it is not ok, and what to do. ``entities``: devices declared for it, or heard
+         *     where a pattern declares them. ``rate_per_s``: accepted rows of the last seconds. ``accepted``
+         *     and ``rejected``: since the log began; ``dropped``: lost before they reached us, since the
+         *     intake started. ``lag_s``: from observation to arrival, of the newest.
+         */
+        SourceRow: {
+            name: string;
+            kind: string;
+            /** @enum {unknown} */
+            state: "failing" | "off" | "ok" | "waiting";
+            reason: string;
+            entities: number;
+            rate_per_s: number;
+            last_seen: string | null;
+            accepted_total: number;
+            rejected_total: number;
+            rejected_by_reason: {
+                [key: string]: number;
+            };
+            dropped_total: number;
+            lag_s: number | null;
+        };
+        /**
+         * RejectRow
+         * @description Something that a gate refused; ``at``: city time, None where it had none of this era.
+         */
+        RejectRow: {
+            number: number;
+            at: string | null;
+            source: string;
+            run: string;
+            entity: string;
+            attribute: string;
+            value: string;
+            reason: string;
         };
     };
     responses: never;
@@ -2865,6 +2939,105 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceRow"][];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rejects: {
+        parameters: {
+            query?: {
+                source?: string;
+                reason?: string;
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectRow"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

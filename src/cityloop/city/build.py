@@ -10,18 +10,24 @@ from cityloop.city.config import Settings
 from cityloop.city.desk import Desk, Escalation
 from cityloop.city.hub import Hub
 from cityloop.city.installed import chosen_loops
+from cityloop.city.intake_desk import IntakeDesk
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.surface import MapData
 from cityloop.city.survey import survey
+from cityloop.city.totals import Totals
 from cityloop.city.townplan import map_data
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
+from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.runner import Runner
+from cityloop.perception.devices import Declared
 from cityloop.perception.gate import DeviceSource, Gate
+from cityloop.perception.live_gate import LiveGate, LiveSource
+from cityloop.perception.source import kind_of
 from cityloop.safety.guard import SignalGuard
 from cityloop.safety.modes import ModeBook
 from cityloop.safety.timing import Limits
@@ -46,7 +52,8 @@ class Site:
     """A city ready to start; plain data, so that it can be handed to its processes.
 
     ``folder``: the tenant's, below ``root``. ``scenario`` is what the loop's twin runs,
-    ``baseline`` what the other runs. ``network.bank`` carries the local plans.
+    ``baseline`` what the other runs. ``network.bank`` carries the local plans. ``home``: the folder
+    of city.toml. ``registered``: source → the devices it may speak of.
     """
 
     settings: Settings
@@ -56,6 +63,8 @@ class Site:
     scenario: SumoScenario
     baseline: SumoScenario
     devices: Mapping[str, EntityIds]
+    home: Path
+    registered: Mapping[str, Declared]
 
     @property
     def folder(self) -> Path:
@@ -94,6 +103,8 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
         scenario,
         scenario.with_additional(programs),
         _devices(network, scenario),
+        folder.absolute(),
+        seen.registered,
     )
 
 
@@ -124,6 +135,20 @@ def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, Entit
         "SignalController": network.controller_ids,
         "EntryQueue": EntityIds(entries),
     }
+
+
+def build_intake(site: Site, tenant: Tenant, writer: LogWriter, totals: Totals) -> IntakeDesk:
+    """The hub's side of the intake, with the log's newest commits in mind."""
+    settings = site.settings.sources
+    sources = [
+        LiveSource(name, site.registered[name], source.late_s, source.ahead_s)
+        for name, source in settings.items()
+    ]
+    gate = LiveGate(sources, declared(), tenant.rejects.offer)
+    kinds = {name: kind_of(source) for name, source in settings.items()}
+    desk = IntakeDesk(gate, kinds, tenant, writer, totals, wall_time)
+    desk.recall()
+    return desk
 
 
 def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:

@@ -17,6 +17,7 @@ from msgspec import Meta
 from cityloop.city.settings_reader import UNSOUND, Tell, nearest, read_value
 from cityloop.city.toml_lines import KeyPath, key_lines, line_at
 from cityloop.kernel.errors import Gathered, MistakeError
+from cityloop.perception.sources import AnySource
 
 Positive = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -97,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     signals: Signals = Signals()
     alarms: Alarms = Alarms()
     groups: dict[str, list[str]] = {}
+    sources: dict[str, AnySource] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,9 @@ def _checks(sections: Mapping[str, Any]) -> Iterator[_Told]:
                 "say what it decided in shadow that justifies it, or choose another mode",
             )
     yield from _check_groups(sections.get("groups", {}))
+    for name, source in sections.get("sources", {}).items():
+        for key, what, mend in source.mistakes():
+            yield ("sources", name, *key), f"sources.{name}: {what}", mend
 
 
 def _check_city(city: City) -> Iterator[_Told]:

@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 
 from cityloop.city.board import LOOPS
-from cityloop.city.build import TWIN_SOURCE, Site, build_hub, wall_time
+from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
 from cityloop.city.hub import Effects
 from cityloop.city.hub_line import write_orders
 from cityloop.city.journal import keep_journal
@@ -110,9 +110,10 @@ class HubProcess:
         self._whole = recover(self._hub, self._tenant, supervisor.ready)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
+        self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub.totals)
         self._listener = listen(spec.address)
         self._selector = selectors.DefaultSelector()
-        for source in (supervisor, self._listener):
+        for source in (supervisor, self._listener, self._intake):
             self._selector.register(source, selectors.EVENT_READ)
         self._twins: dict[Line, Twin] = {}
         self._readings: dict[Line, Reading] = {}
@@ -148,6 +149,8 @@ class HubProcess:
                     return False
             elif isinstance(ready, Line):
                 self._hear(ready)
+            elif ready is self._intake:
+                self._intake.acknowledge()
             else:
                 line = accept(self._listener)
                 self._twins[line] = Twin()
@@ -173,8 +176,12 @@ class HubProcess:
 
     def _hear(self, line: Line) -> None:
         try:
-            self._take(line, line.receive())
+            take = self._intake.take if self._intake.knows(line) else self._take
+            take(line, line.receive())
         except (OSError, EOFError):
+            self._drop(line)
+        except BusyError as error:
+            _log.warning("the log is behind; a source has to wait", why=str(error))
             self._drop(line)
         except (InputError, msgspec.MsgspecError) as error:
             _log.error("a message cannot be read; its line is cut", why=str(error))
@@ -183,6 +190,7 @@ class HubProcess:
     def _drop(self, line: Line) -> None:
         self._selector.unregister(line)
         self._twins.pop(line, None)
+        self._intake.part(line)
         reading = self._readings.pop(line, None)
         if reading is not None:
             reading.close()
@@ -198,6 +206,9 @@ class HubProcess:
             case Names():
                 ids = read_ids(message.body)
                 self._twins[line].ids[ids.digest] = ids
+            case Hello() if self._intake.serves(message.source):
+                self._twins.pop(line)
+                self._intake.hello(line, message)
             case Hello():
                 key = message.source, message.run
                 self._twins[line].key = key
@@ -214,6 +225,7 @@ class HubProcess:
                 reading.tell(self._board())
                 for told in self._lookout.welcome(self._hub):
                     reading.tell(told)
+                reading.tell(self._intake.news())
             case Ask():
                 self._answer(line, message)
             case _:
@@ -324,10 +336,12 @@ class HubProcess:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
             self._drop(line)
         fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
+        self._intake.move(self._hub.run, self._hub.now)
+        sources = self._intake.fresh_news(now)
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
             board = self._board() if now >= self._board_at else None
-            news = self._lookout.news(self._hub, now)
+            news = [*self._lookout.news(self._hub, now), *([sources] if sources else [])]
             for reading in self._readings.values():
                 for told in news:
                     reading.tell(told)
@@ -384,6 +398,7 @@ class HubProcess:
         self._selector.close()
         self._listener.close()
         self._writer.close()
+        self._intake.close()
         if self._whole and self._hub.run:
             self._keeper.keep(self._tenant.log.last(), self._hub.save())
         self._keeper.close()

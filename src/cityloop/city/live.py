@@ -16,6 +16,7 @@ from cityloop.city.alarm_watch import watched_junctions
 from cityloop.city.board import Board
 from cityloop.city.build import Site
 from cityloop.city.desk_reader import DeskReader
+from cityloop.city.doors import Doors
 from cityloop.city.hub_process import Shown
 from cityloop.city.lookback import look_back
 from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
@@ -90,6 +91,7 @@ class LiveCity:
         self._ended: Callable[[], None] | None = None
         self.board = Board(self._ask)
         self.desk = DeskReader(self._ask, site.devices, watched_junctions(site.network))
+        self.doors = Doors(site.folder)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""
@@ -266,7 +268,7 @@ class LiveCity:
             self._shown = msgspec.json.decode(message.body, type=Shown)
             self._tell()
         elif isinstance(message, Told):
-            parts = (self.board, self.desk)
+            parts = (self.board, self.desk, self.doors)
             if not any(part.hear(message.topic, message.body) for part in parts):
                 self._hear_decisions(msgspec.json.decode(message.body, type=list[DecisionRow]))
             self._tell()

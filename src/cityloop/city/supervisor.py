@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city import hub_process, twin_process, worker_process
+from cityloop.city import hub_process, intake_process, twin_process, worker_process
 from cityloop.city.build import Site, wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
@@ -42,6 +42,7 @@ _STOP_S = 2.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 0.2, 30.0, 20.0
 _ROLL_EVERY_S = 1.0
 HUB, WEB, WORKER, TWIN, BASELINE = "hub", "web", "worker", "twin", "baseline"
+INTAKE = "intake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ class Supervisor:
         ):
             self._folder = Path(folder)
             try:
-                for name in (HUB, WORKER, WEB):
+                intake = (INTAKE,) if self._site.settings.sources else ()
+                for name in (HUB, WORKER, WEB, *intake):
                     self._start(name)
                 while not self._stopping:
                     self._once(wake_r)
@@ -138,6 +140,10 @@ class Supervisor:
             case "worker":
                 spec = worker_process.WorkerSpec(site.root, site.settings.city.tenant)
                 self._launch(name, worker_process.main, spec)
+            case "intake":
+                sources, registered = site.settings.sources, site.registered
+                given = intake_process.IntakeSpec(site.home, hub, sources, registered)
+                self._launch(name, intake_process.main, given)
 
     def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:
         ours, theirs = self._spawn.Pipe()

@@ -276,6 +276,45 @@ class Vehicles(Struct, frozen=True):
     speed: list[float]
 
 
+SourceState = Literal["ok", "waiting", "failing", "off"]
+
+
+class SourceRow(Struct, frozen=True):
+    """A way in, and how it does.
+
+    ``reason``: why it is not ok, and what to do. ``entities``: devices declared for it, or heard
+    where a pattern declares them. ``rate_per_s``: accepted rows of the last seconds. ``accepted``
+    and ``rejected``: since the log began; ``dropped``: lost before they reached us, since the
+    intake started. ``lag_s``: from observation to arrival, of the newest.
+    """
+
+    name: str
+    kind: str
+    state: SourceState
+    reason: str
+    entities: int
+    rate_per_s: float
+    last_seen: str | None
+    accepted_total: int
+    rejected_total: int
+    rejected_by_reason: dict[str, int]
+    dropped_total: int
+    lag_s: float | None
+
+
+class RejectRow(Struct, frozen=True):
+    """Something that a gate refused; ``at``: city time, None where it had none of this era."""
+
+    number: int
+    at: str | None
+    source: str
+    run: str
+    entity: str
+    attribute: str
+    value: str
+    reason: str
+
+
 class DecisionRow(Struct, frozen=True):
     """A recorded decision.
 

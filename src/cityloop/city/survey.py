@@ -1,5 +1,6 @@
 """All that is wrong with a city, found before it starts: its settings and what they name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,12 +8,16 @@ from cityloop.city.config import Draft, Settings, Signals, Twin, read_draft
 from cityloop.city.installed import loop_versions
 from cityloop.city.settings_reader import nearest
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
+from cityloop.perception.devices import Declared, Device, declared_devices, read_devices
 from cityloop.safety.envelope import check_bank
 from cityloop.safety.timing import Limits
+from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
 from cityloop.twins.sumo.network import read_network
 from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
 from cityloop.twins.sumo.tables import build_tables
+
+DEVICES = "devices.csv"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +30,7 @@ class Survey:
     scenario: SumoScenario
     network: RoadNetwork
     limits: Limits
+    registered: Mapping[str, Declared]
 
 
 def survey(folder: Path, data: Path | None = None) -> Survey:
@@ -37,6 +43,7 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
     told = Gathered(draft.mistakes)
     _loops(draft, told)
     found = _roads(draft, folder, data, told)
+    registered = _registered(draft, folder, told)
     if found is not None:
         _groups(draft, found[3], told)
     told.found.sort(key=_place)
@@ -44,7 +51,29 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
     if found is None:
         raise ConfigError(f"{draft.path}: the network was not read")
     root, cache, scenario, network, limits = found
-    return Survey(draft.settings(), root, cache, scenario, network, limits)
+    return Survey(draft.settings(), root, cache, scenario, network, limits, registered)
+
+
+def _registered(draft: Draft, folder: Path, told: Gathered) -> Mapping[str, Declared]:
+    """What each source may speak of; a device belongs to a source that there is."""
+    sources = draft.sections.get("sources", {})
+    path = folder / DEVICES
+    devices: list[Device] = []
+    with told:
+        if path.is_file():
+            devices = read_devices(path.read_bytes(), str(path))
+    named = draft.raw.get("sources", {})
+    for name in sorted({device.source for device in devices} - set(named)):
+        what, mend = f"source {name} is not in city.toml", nearest(name, sorted(named))
+        told.found.append(MistakeError(path, None, what, mend))
+    known = declared()
+    for name, source in sources.items():
+        for type_ in source.devices.keys() - known.keys():
+            what = f"sources.{name}: no table declares the type {type_}"
+            key = ("sources", name, "devices", type_)
+            told.found.append(draft.mistake(key, what, nearest(type_, sorted(known))))
+    patterns = {name: source.devices for name, source in sources.items()}
+    return declared_devices(devices, patterns)
 
 
 def _place(error: ConfigError) -> tuple[bool, int]:

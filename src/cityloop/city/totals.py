@@ -1,7 +1,7 @@
 """Running totals of a tenant: a fold of the log, so they survive any crash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,12 +21,15 @@ _CENTRE, _LOCAL = 1, 0
 
 @dataclass(slots=True)
 class Totals:
-    """Counts since the log began. ``refused``: decisions that guard or cabinet refused."""
+    """Counts since the log began. ``refused``: decisions that guard or cabinet refused;
+    ``by_source``: rows of each source whose devices speak when they like.
+    """
 
     observations: int = 0
     decisions: int = 0
     refused: int = 0
     fallbacks: int = 0
+    by_source: dict[str, int] = field(default_factory=dict)
     _run: str = ""
     _in_charge: Array | None = None
 
@@ -39,7 +42,10 @@ class Totals:
                 self._decided(part)
             elif part.type == "SignalController":
                 self._reported(part)
-        self.observations += sum(part.observations for part in batch.rows)
+        if batch.rows:
+            self.observations += sum(part.observations for part in batch.rows)
+            before = self.by_source.get(batch.source, 0)
+            self.by_source[batch.source] = before + sum(map(len, batch.rows))
 
     def _decided(self, part: Frame) -> None:
         self.decisions += len(part)
@@ -58,6 +64,9 @@ class Totals:
         state: dict[str, Array] = {"counts": counts, "run": np.array(self._run)}
         if self._in_charge is not None:
             state["in_charge"] = self._in_charge
+        if self.by_source:
+            state["sources"] = np.array(list(self.by_source))
+            state["source_rows"] = np.array(list(self.by_source.values()))
         return state
 
     def load(self, state: Mapping[str, Array]) -> None:
@@ -66,6 +75,9 @@ class Totals:
         self.observations, self.decisions, self.refused, self.fallbacks = counts
         self._run = str(state["run"])
         self._in_charge = state.get("in_charge")
+        if "sources" in state:
+            names, rows = state["sources"].tolist(), state["source_rows"].tolist()
+            self.by_source = dict(zip(names, rows, strict=True))
 
 
 def mode_name(mode: int) -> str:

@@ -3,7 +3,9 @@
 A broken connection is a fact at once (unlike with a broker): the cabinets rest on that.
 """
 
+import asyncio
 import os
+import select
 import socket
 import struct
 from collections.abc import Iterable
@@ -20,16 +22,19 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Hello(Message, frozen=True):
-    """A twin introduces its run. ``source`` names it in the log."""
+    """A twin, or a source of the intake, introduces its run. ``source`` names it in the log."""
 
     source: str
     run: str
 
 
 class Welcome(Message, frozen=True):
-    """The hub's answer: the highest sequence of this run that is already committed."""
+    """The hub's answer: the highest sequence of this run that is already committed, and that it
+    has taken (the log may not have it yet).
+    """
 
     committed: int
+    taken: int = 0
 
 
 class Names(Message, frozen=True):
@@ -39,11 +44,36 @@ class Names(Message, frozen=True):
 
 
 class Sensed(Message, frozen=True):
-    """A batch of frames as bytes. ``late``: it was kept back while the hub was away."""
+    """A batch as bytes. ``late``: it was kept back while the hub was away. ``faults``: what of its
+    payloads could not be read, as msgpack of ``standards.readings.Fault``.
+    """
 
     sequence: int
     body: bytes
     late: bool = False
+    faults: bytes = b""
+
+
+class Committed(Message, frozen=True):
+    """The log holds all batches of this line up to ``sequence``."""
+
+    sequence: int
+
+
+class CityMoved(Message, frozen=True):
+    """City time, for sources that follow it."""
+
+    run: str
+    now: int
+
+
+class SourceTold(Message, frozen=True):
+    """How a source's line to the outside world is; ``dropped`` since the intake started."""
+
+    state: str
+    reason: str
+    dropped: int
+    devices: int
 
 
 class OrderColumns(Message, frozen=True):
@@ -184,7 +214,10 @@ class Positions(Message, frozen=True):
 _KINDS = (
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Positions | Progress | Reader
     | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
+    | CityMoved | Committed | SourceTold
 )  # fmt: skip
+# How multiprocessing.connection.Connection marks what is shorter than 2 GiB.
+_LENGTH = struct.Struct("!i")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_KINDS)
 
@@ -212,6 +245,10 @@ class Line:
         """Whether a message (or the end) can be received within ``timeout_s``."""
         return self._connection.poll(timeout_s)
 
+    def writable(self) -> bool:
+        """Whether a short message can be sent without waiting for the other end."""
+        return bool(select.select((), (self,), (), 0)[1])
+
     def hang_up(self) -> None:
         """Ends the conversation for both ends at once; whoever waits in a call is woken."""
         with socket.socket(fileno=os.dup(self.fileno())) as end, suppress(OSError):
@@ -220,6 +257,36 @@ class Line:
     def close(self) -> None:
         """Ends the connection; closing twice is fine."""
         self._connection.close()
+
+
+class AsyncLine:
+    """The calling end of a ``Line`` within asyncio; both put the same bytes on the wire."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def call(cls, path: Path) -> "AsyncLine":
+        """Connects to ``path``; raises OSError when nobody listens."""
+        return cls(*await asyncio.open_unix_connection(path))
+
+    async def send(self, message: Message) -> None:
+        """Raises OSError when the other end is gone."""
+        body = _encoder.encode(message)
+        self._writer.write(_LENGTH.pack(len(body)))
+        self._writer.write(body)
+        await self._writer.drain()
+
+    async def receive(self) -> Message:
+        """Waits for the next message; raises EOFError or OSError when the other end is gone."""
+        (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+        message: Message = _decoder.decode(await self._reader.readexactly(length))
+        return message
+
+    def close(self) -> None:
+        """Ends the connection; closing twice is fine."""
+        self._writer.close()
 
 
 Waitable: TypeAlias = "Line | socket.socket | Connection[Any, Any]"

@@ -1,14 +1,13 @@
 """What the gate refused, kept so that a person can see it; bounded, and off the hot path."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
 from cityloop.interconnection.sqlite import (
-    number,
     open_database,
     rows,
     sqlite_errors,
@@ -32,8 +31,16 @@ INSERT INTO totals VALUES ('rejects', 0);
 """
 _INSERT = "INSERT INTO rejects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM rejects WHERE number <= (SELECT max(number) FROM rejects) - ?"
-_COUNT = "UPDATE totals SET count = count + ? WHERE name = 'rejects'"
-_TOTAL = "SELECT count FROM totals WHERE name = 'rejects'"
+_COUNT = "INSERT INTO totals VALUES (?, ?) \
+ON CONFLICT (name) DO UPDATE SET count = count + excluded.count"
+_COUNTS = "SELECT name, count FROM totals"
+_ALL = "rejects"
+_BETWEEN = "\t"
+"""Totals by source and reason stand beside the grand total, under both names with this between."""
+_PAGE = "SELECT number, at, source, run, entity, attribute, value, reason FROM rejects \
+WHERE number > ?1 AND (?2 = '' OR source = ?2) \
+AND (?3 = '' OR reason = ?3 OR substr(reason, 1, length(?3) + 1) = ?3 || ':') \
+ORDER BY number DESC LIMIT ?4"
 _BY_ENTITY = "SELECT entity, count(*) FROM rejects WHERE entity != '' GROUP BY entity"
 _NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
 ORDER BY number DESC LIMIT ?"
@@ -63,9 +70,9 @@ class SqliteRejects:
             self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
         )
         self._database_lock = threading.Lock()
-        self._total = self._stored_total()
+        self._counts = self._stored_counts()
         self._waiting: deque[Reject] = deque()
-        self._uncounted = 0
+        self._uncounted: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="rejects", daemon=True)
@@ -75,14 +82,23 @@ class SqliteRejects:
     @property
     def total(self) -> int:
         """How many were ever rejected, those not kept and those still queued included."""
-        return self._total
+        return self._counts[_ALL]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """(source, reason without its detail) → how many were ever rejected."""
+        with self._changed:
+            counts = dict(self._counts)
+        found = ((name.partition(_BETWEEN), count) for name, count in counts.items())
+        return {(source, reason): count for (source, tab, reason), count in found if tab}
 
     def offer(self, rejects: Iterable[Reject]) -> None:
         """Queue ``rejects`` to be kept; returns at once."""
         with self._changed:
             for reject in rejects:
-                self._total += 1
-                self._uncounted += 1
+                kind = reject.reason.partition(":")[0]
+                for name in (_ALL, f"{reject.source}{_BETWEEN}{kind}"):
+                    self._counts[name] += 1
+                    self._uncounted[name] += 1
                 if len(self._waiting) < self._max_waiting:
                     self._waiting.append(reject)
             self._changed.notify()
@@ -100,6 +116,17 @@ class SqliteRejects:
         """How many of the rejects that are on disk each entity has."""
         with self._database_lock, sqlite_errors(self._path):
             return dict(rows(self._database, _BY_ENTITY))
+
+    def page(self, source: str, reason: str, after: int, limit: int) -> list[tuple[int, Reject]]:
+        """The newest that are on disk with a number above ``after``, newest first, each with its
+        number. ``source``, ``reason`` (without detail): empty for any.
+        """
+        with self._database_lock, sqlite_errors(self._path):
+            found = rows(self._database, _PAGE, (after, source, reason, limit))
+        return [
+            (number, Reject(source, run, CityTime(at), entity, attribute, value, reason))
+            for number, at, source, run, entity, attribute, value, reason in found
+        ]
 
     def close(self) -> None:
         """Write what is queued and let go of the file."""
@@ -120,17 +147,17 @@ class SqliteRejects:
                 self._changed.wait()
             if not self._uncounted:
                 return False
-            group, count = list(self._waiting), self._uncounted
+            group, counts = list(self._waiting), self._uncounted
             self._waiting.clear()
-            self._uncounted = 0
+            self._uncounted = Counter()
         try:
-            self._write(group, count)
+            self._write(group, counts)
         except (OSError, BusyError) as error:
             # Rejects are told of, not acknowledged: losing some is better than stopping the gate.
-            _log.error("rejects_not_kept", count=count, error=str(error))
+            _log.error("rejects_not_kept", count=counts[_ALL], error=str(error))
         return True
 
-    def _write(self, group: list[Reject], count: int) -> None:
+    def _write(self, group: list[Reject], counts: Counter[str]) -> None:
         now = self._clock()
         with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
             into.executemany(
@@ -140,9 +167,9 @@ class SqliteRejects:
                     for r in group
                 ],
             )
-            into.execute(_COUNT, (count,))
+            into.executemany(_COUNT, counts.items())
             into.execute(_FORGET, (self._keep,))
 
-    def _stored_total(self) -> int:
-        with sqlite_errors(self._path):
-            return number(self._database, _TOTAL)
+    def _stored_counts(self) -> Counter[str]:
+        with self._database_lock, sqlite_errors(self._path):
+            return Counter(dict(rows(self._database, _COUNTS)))

@@ -1,6 +1,6 @@
 """Rows: observations of one entity type, each row with an entity and a time of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -91,3 +91,34 @@ class Rows:
         turns = np.empty(len(self), np.int64)
         turns[order] = np.arange(len(self)) - starts
         return turns
+
+
+def joined(parts: Iterable[Rows]) -> list[Rows]:
+    """The same rows in as few parts as their types, ids and columns allow; in the same order for
+    each type."""
+    groups: dict[object, list[Rows]] = {}
+    for part in parts:
+        kinds = tuple((name, c.values.dtype.char) for name, c in part.columns.items())
+        groups.setdefault((part.type, part.run, id(part.ids), kinds), []).append(part)
+    return [group[0] if len(group) == 1 else _joined(group) for group in groups.values()]
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    def mask(masks: Sequence[Bools | None]) -> Bools | None:
+        if all(one is None for one in masks):
+            return None
+        zeros = (
+            np.zeros(len(part), np.bool_) if one is None else one
+            for part, one in zip(parts, masks, strict=True)
+        )
+        return np.concatenate(list(zeros))
+
+    columns = {}
+    for name in parts[0].columns:
+        held = [part.columns[name] for part in parts]
+        values = np.concatenate([column.values for column in held])
+        absent, null = mask([c.absent for c in held]), mask([c.null for c in held])
+        columns[name] = Column(values, absent, null)
+    entity = np.concatenate([part.entity for part in parts])
+    times = np.concatenate([part.observed_at for part in parts])
+    return replace(parts[0], entity=entity, observed_at=times, columns=columns)

@@ -18,6 +18,7 @@ from cityloop.kernel.clock import CityTime, seconds
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
 from cityloop.standards.attributes import Attribute, AttributeTable
 
 Ints = npt.NDArray[np.int64]
@@ -89,7 +90,8 @@ class Gate:
             raise InputError(
                 f"source {batch.source!r} with sequence {batch.sequence} is not declared here"
             )
-        told = _Refusals(batch, self.counts)
+        at = max((part.observed_at for part in batch.frames), default=CityTime(0))
+        told = Refusals(batch.source, batch.run, at, self.counts)
         progress = self._in_run(source, batch)
         accepted = self._accept(source, batch, progress, told)
         if told.rejects:
@@ -104,7 +106,7 @@ class Gate:
         return progress
 
     def _accept(
-        self, source: DeviceSource, batch: Batch, progress: _Progress, told: "_Refusals"
+        self, source: DeviceSource, batch: Batch, progress: _Progress, told: "Refusals"
     ) -> Batch:
         steps = batch.sequence - progress.sequence
         if steps < 1:
@@ -132,7 +134,7 @@ class Gate:
             return batch
         return replace(batch, frames=tuple(frames), changes=())
 
-    def _frame(self, source: DeviceSource, part: Frame, told: "_Refusals") -> Frame | None:
+    def _frame(self, source: DeviceSource, part: Frame, told: "Refusals") -> Frame | None:
         declared, devices = self._table.get(part.type), source.devices.get(part.type)
         if declared is None or devices is None:
             told.frame(part, "undeclared type", f"{source.name} delivers no {part.type}")
@@ -144,13 +146,13 @@ class Gate:
         columns: dict[str, Column] = {}
         same = True
         for name, column in part.columns.items():
-            admitted = _column(part, name, column, declared.get(name), told)
+            admitted = check_column(part, name, column, declared.get(name), told)
             same &= admitted is column
             if admitted is not None:
                 columns[name] = admitted
         return part if same else replace(part, columns=columns)
 
-    def _of_devices(self, source: str, part: Frame, devices: EntityIds, told: "_Refusals") -> Frame:
+    def _of_devices(self, source: str, part: Frame, devices: EntityIds, told: "Refusals") -> Frame:
         """``part`` without the rows of devices that are not declared."""
         key = (source, part.type, part.ids.digest)
         if key not in self._known:
@@ -166,42 +168,72 @@ class Gate:
         return _rows(part, keep_rows)
 
 
-class _Refusals:
-    """Collects what of one batch is rejected."""
+class Refusals:
+    """Collects what of one batch is rejected: all of it is counted, the first thousand kept.
 
-    def __init__(self, batch: Batch, counts: Counter[tuple[str, str]]) -> None:
-        self.run = batch.run
+    ``at``: the time of what has none of its own.
+    """
+
+    def __init__(
+        self, source: str, run: str, at: CityTime, counts: Counter[tuple[str, str]]
+    ) -> None:
+        self.run = run
         self.rejects: list[Reject] = []
-        self._source = batch.source
-        self._at = max((part.observed_at for part in batch.frames), default=CityTime(0))
+        self._source = source
+        self._at = at
         self._counts = counts
 
     def batch(self, reason: str, detail: str) -> None:
+        """The whole batch."""
         self.one("", "", "", reason, detail)
 
-    def frame(self, part: Frame, reason: str, detail: str) -> None:
+    def frame(self, part: Frame | Rows, reason: str, detail: str) -> None:
+        """All of a frame, or of rows of one type."""
         self.one("", "", part.type, reason, detail)
 
-    def rows(self, part: Frame, attribute: str, bad: Bools, reason: str, detail: str) -> None:
-        values = part.columns[attribute].values
-        for row in np.flatnonzero(bad).tolist():
-            self.one(part.ids.names[row], attribute, values[row], reason, detail)
+    def rows(
+        self, part: Frame | Rows, attribute: str, bad: Bools, reason: str, detail: str
+    ) -> None:
+        """Rows of a part; of one attribute, or whole where it is empty."""
+        values = part.columns[attribute].values if attribute else None
+        bad_rows = np.flatnonzero(bad)
+        self._counts[self._source, reason] += max(0, len(bad_rows) - _TOLD_PER_BATCH)
+        for row in bad_rows[:_TOLD_PER_BATCH].tolist():
+            value = "" if values is None else values[row]
+            if isinstance(part, Rows):
+                entity, at = part.ids.names[part.entity[row]], int(part.observed_at[row])
+                self.one(entity, attribute, value, reason, detail, CityTime(at))
+            else:
+                self.one(part.ids.names[row], attribute, value, reason, detail)
 
     def one(
-        self, entity: str, attribute: str, value: object, reason: str, detail: str = ""
+        self,
+        entity: str,
+        attribute: str,
+        value: object,
+        reason: str,
+        detail: str = "",
+        at: CityTime | None = None,
     ) -> None:
+        """One thing that is refused."""
         self._counts[self._source, reason] += 1
         if len(self.rejects) < _TOLD_PER_BATCH:
             text = str(value)[:_VALUE_LENGTH]
             sentence = f"{reason}: {detail}" if detail else reason
             self.rejects.append(
-                Reject(self._source, self.run, self._at, entity, attribute, text, sentence)
+                Reject(
+                    self._source,
+                    self.run,
+                    self._at if at is None else at,
+                    entity,
+                    attribute,
+                    text,
+                    sentence,
+                )
             )
 
 
-def _in_time(
-    part: Frame, newest: CityTime | None, latest: CityTime | None, told: _Refusals
-) -> bool:
+def _in_time(part: Frame, newest: CityTime | None, latest: CityTime | None, told: Refusals) -> bool:
     at = part.observed_at
     if at < 0 or (newest is not None and at < newest):
         told.frame(part, "too late", f"{at} is before {newest} of this run")
@@ -212,8 +244,8 @@ def _in_time(
     return True
 
 
-def _column(
-    part: Frame, name: str, column: Column, declared: Attribute | None, told: _Refusals
+def check_column(
+    part: Frame | Rows, name: str, column: Column, declared: Attribute | None, told: Refusals
 ) -> Column | None:
     """``column``, with what is bad masked absent; None when nothing of it can be taken."""
     if declared is None:
@@ -229,7 +261,7 @@ def _column(
     else:
         numbers = column.values.astype(np.float64)
         bad = ~((numbers >= declared.minimum) & (numbers <= declared.maximum))
-    bad &= _present(column)
+    bad &= present(column)
     if not bad.any():
         return column
     told.rows(part, name, bad, "out of range", f"{declared.minimum:g} to {declared.maximum:g}")
@@ -269,7 +301,7 @@ def _bad_texts(values: Array, declared: Attribute) -> Bools:
     )
 
 
-def _present(column: Column) -> Bools:
+def present(column: Column) -> Bools:
     """Rows that hold a value."""
     present = np.ones(len(column.values), np.bool_)
     for mask in (column.absent, column.null):
@@ -295,7 +327,7 @@ def _rows(part: Frame, keep: Bools) -> Frame:
     return replace(part, ids=ids, columns=columns)
 
 
-def _once(part: Frame, earlier: Iterable[Frame], told: _Refusals) -> Frame:
+def _once(part: Frame, earlier: Iterable[Frame], told: Refusals) -> Frame:
     """``part`` without what an earlier frame of the batch said of the same row and time."""
     for other in earlier:
         if (other.type, other.observed_at) != (part.type, part.observed_at):
@@ -303,7 +335,7 @@ def _once(part: Frame, earlier: Iterable[Frame], told: _Refusals) -> Frame:
         twice = np.array([name in other.ids.index for name in part.ids], np.bool_)
         columns = dict(part.columns)
         for name in columns.keys() & other.columns.keys() if twice.any() else ():
-            bad = twice & _present(columns[name])
+            bad = twice & present(columns[name])
             told.rows(part, name, bad, "duplicate", "the batch says it twice")
             columns[name] = _masked(columns[name], twice)
         part = replace(part, columns=columns)

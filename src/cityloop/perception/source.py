@@ -5,7 +5,8 @@ decodes with a pure function of ``standards`` and delivers; it decides nothing. 
 run and sequence and keeps what it delivers until the log holds it; the gate checks it.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
@@ -14,13 +15,16 @@ import msgspec
 from msgspec import Meta
 
 from cityloop.kernel.clock import CityTime, Clock
+from cityloop.kernel.errors import ConfigError
 from cityloop.standards.attributes import AttributeTable
-from cityloop.standards.readings import Decoded
+from cityloop.standards.readings import Decoded, Fault
 
 LIVE = "live"
 """The run of all that is stamped with wall time."""
 
 State = Literal["ok", "waiting", "failing"]
+Mistake = tuple[tuple[str | int, ...], str, str]
+"""(the key below the source's own, what is wrong, how to mend it)."""
 
 
 class CityClock(Protocol):
@@ -47,9 +51,12 @@ class CityClock(Protocol):
 class Intake(Protocol):
     """What a source may say to its city."""
 
-    city: CityClock
+    @property
+    def city(self) -> CityClock:
+        """City time, for a source that follows it."""
+        ...
 
-    async def deliver(self, decoded: Decoded, run: str = LIVE) -> None:
+    async def deliver(self, decoded: Decoded, run: str = LIVE) -> Sequence[Fault]:
         """Hand over what came in; returns when the log has committed it (its faults are kept then,
         too), so that the outside world may be told. Several may wait at once; they are committed in
         the order in which they were called.
@@ -57,6 +64,8 @@ class Intake(Protocol):
         ``run``: the city's own (``city.run``) for a source that follows its clock. Raises BusyError
         when too much waits already: nothing was taken, hold the outside world back and try again.
         Cancelling the call does not take back what was handed over.
+
+        What it gives back names no declared device; it is kept in the reject log with the rest.
         """
         ...
 
@@ -104,17 +113,46 @@ class SourceSettings(
     before the clock an observation may be.
     """
 
-    devices: Mapping[str, str] = {}
-    late_s: Annotated[float, Meta(ge=0)] = 3600.0
+    devices: dict[str, str] = {}
+    late_s: Annotated[float, Meta(ge=0)] = 86_400.0
     ahead_s: Annotated[float, Meta(ge=0)] = 60.0
 
+    def mistakes(self) -> Iterable[Mistake]:
+        """What one key alone does not tell."""
+        return ()
+
     def source(self, setup: Setup) -> Source:
-        """The adapter; raises ConfigError where the settings do not fit together."""
+        """The adapter; raises ConfigError for a secret or a file that is not there."""
         raise TypeError(f"{type(self).__name__} names no kind of source")
 
 
+def kind_of(settings: SourceSettings) -> str:
+    """What stands in city.toml as ``kind``."""
+    return str(settings.__struct_config__.tag)
+
+
 class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a secret lies; it never stands in city.toml itself. Exactly one of the two."""
+    """Where a secret lies; it never stands in city.toml itself. Exactly one of the two: the name
+    of an environment variable, or a file, relative to the city's folder.
+    """
 
     env: str | None = None
     file: str | None = None
+
+    def mistakes(self, key: str) -> Iterable[Mistake]:
+        """Whether it says where, and once."""
+        if (self.env is None) == (self.file is None):
+            yield (key,), f"{key} lies in no place, or in two", "give exactly one of env and file"
+
+    def read(self, folder: Path) -> str:
+        """The secret; raises ConfigError, which does not quote it, where it is not there."""
+        if self.env is not None:
+            value = os.environ.get(self.env)
+            if value is None:
+                raise ConfigError(f"the environment variable {self.env} is not set; export it")
+            return value
+        path = folder / (self.file or "")
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: the secret cannot be read: {error}") from None

@@ -20,6 +20,7 @@ from cityloop.web.api_commands import CommandRoutes
 from cityloop.web.api_health import HealthRoutes
 from cityloop.web.api_loops import LoopRoutes
 from cityloop.web.api_past import PastRoutes
+from cityloop.web.api_sources import SourceRoutes
 from cityloop.web.api_stream import StreamRoutes
 from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
@@ -54,6 +55,7 @@ def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
         CommandRoutes(city),
         AlarmRoutes(city),
         LoopRoutes(city),
+        SourceRoutes(city),
     )
     table = [one for topic in topics for one in endpoints(topic)]
     manual.described = document(table)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cityloop.city.board import Board
 from cityloop.city.desk_reader import DeskReader
+from cityloop.city.doors import Doors
 from cityloop.city.surface import (
     DecisionRow,
     DriveAction,
@@ -150,7 +151,16 @@ class DeskPort(Protocol):
         ...
 
 
-class CityPort(CityReadings, CityCommands, BoardPort, DeskPort, Protocol):
+class DoorPort(Protocol):
+    """The ways in."""
+
+    @property
+    def doors(self) -> Doors:
+        """How sources are, and what was rejected."""
+        ...
+
+
+class CityPort(CityReadings, CityCommands, BoardPort, DeskPort, DoorPort, Protocol):
     """A running city, to read and to command; topics of their own are parts of it."""
 
     @property

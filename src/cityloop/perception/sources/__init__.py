@@ -1,1 +1,8 @@
 """The kinds of sources: one file each, and the union of their settings for ``city.toml``."""
+
+from typing import TypeAlias
+
+from cityloop.perception.sources.push import PushSettings
+
+AnySource: TypeAlias = PushSettings
+"""``[sources.NAME]``, by its ``kind``. A new kind adds its settings here, and nothing else."""

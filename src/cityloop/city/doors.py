@@ -1,0 +1,50 @@
+"""The ways in as the web's process knows them: how sources are, and what was rejected."""
+
+from pathlib import Path
+
+import msgspec
+
+from cityloop.city.build import wall_time
+from cityloop.city.surface import RejectRow, SourceRow
+from cityloop.interconnection.rejects import SqliteRejects
+from cityloop.kernel.changes import Reject
+from cityloop.kernel.clock import CityTime, iso
+
+_LAST_MS = 253_402_300_799_999
+
+
+class Doors:
+    """``folder``: the tenant's, whose rejects are read where they lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sources: list[SourceRow] = []
+        self._rejects: SqliteRejects | None = None
+
+    def hear(self, topic: str, body: bytes) -> bool:
+        """Take in what the hub tells; whether the topic is ours."""
+        if topic != "sources":
+            return False
+        self._sources = msgspec.json.decode(body, type=list[SourceRow])
+        return True
+
+    def sources(self) -> list[SourceRow]:
+        """Every source as the hub last told; empty before it has."""
+        return self._sources
+
+    def rejects(self, source: str, reason: str, after: int, limit: int) -> list[RejectRow]:
+        """The newest rejects with a number above ``after``, newest first; empty for any source or
+        reason. Safe from any thread.
+        """
+        if self._rejects is None:
+            self._rejects = SqliteRejects(self._folder, wall_time, readonly=True)
+        found = self._rejects.page(source, reason, after, limit)
+        return [_row(number, reject) for number, reject in found]
+
+
+def _row(number: int, r: Reject) -> RejectRow:
+    return RejectRow(number, _told(r.at), r.source, r.run, r.entity, r.attribute, r.value, r.reason)
+
+
+def _told(at: CityTime) -> str | None:
+    return iso(at) if 0 < at <= _LAST_MS else None

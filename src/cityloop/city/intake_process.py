@@ -1,0 +1,178 @@
+"""The intake's own process: every source of a city, and their lines to the hub.
+
+Apart from the hub, so that a flood, a slow feed or a payload that takes long to decode holds up no
+decision; apart from the web, so that no device can reach the page, nor the page's load a device.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from cityloop.city.build import wall_time
+from cityloop.city.intake_line import IntakeLine
+from cityloop.city.journal import keep_journal
+from cityloop.city.wire import Line, Ready, SourceTold
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.errors import CityloopError
+from cityloop.kernel.rows import Rows
+from cityloop.perception.devices import Declared, Register
+from cityloop.perception.source import LIVE, Setup, SourceSettings, State
+from cityloop.standards.attributes import declared
+from cityloop.standards.readings import Decoded, Fault, Readings
+
+_log = structlog.get_logger()
+_FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 1.0, 60.0, 60.0
+_TELL_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntakeSpec:
+    """All the intake's process needs. ``registered``: source → the devices it may speak of."""
+
+    home: Path
+    hub: Path
+    sources: Mapping[str, SourceSettings]
+    registered: Mapping[str, Declared]
+
+
+class HubClock:
+    """City time as the hub tells it (``perception.source.CityClock``)."""
+
+    def __init__(self) -> None:
+        self.run = ""
+        self.now = CityTime(0)
+        self._moved = asyncio.Event()
+
+    def move(self, run: str, now: int) -> None:
+        """The hub tells the time."""
+        self.run, self.now = run, CityTime(now)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def moved(self) -> None:
+        """Wait until the hub tells it again."""
+        await self._moved.wait()
+
+
+class SourceDesk:
+    """One source's intake: names become rows of its register, and go out over its lines."""
+
+    def __init__(self, name: str, hub: Path, declared_: Declared, tasks: asyncio.TaskGroup) -> None:
+        self.city = HubClock()
+        self._name = name
+        self._hub = hub
+        self._register = Register(declared_)
+        self._tasks = tasks
+        self._lines: dict[str, IntakeLine] = {}
+        self._state: State = "waiting"
+        self._reason = "it has not started yet"
+        self._dropped = 0
+        self._line(LIVE)
+
+    def _line(self, run: str) -> IntakeLine:
+        line = self._lines.get(run)
+        if line is None:
+            line = self._lines[run] = IntakeLine(self._hub, self._name, run, self.city.move)
+            self._tasks.create_task(line.serve())
+        return line
+
+    async def deliver(self, decoded: Decoded, run: str = LIVE) -> Sequence[Fault]:
+        """Hand over; returns when the log holds it (``perception.source.Intake``)."""
+        rows, strangers = rows_of(self._register, decoded, run)
+        if rows or strangers or decoded.faults:
+            await self._line(run).deliver(rows, [*decoded.faults, *strangers])
+        return strangers
+
+    def tell(self, state: State, reason: str = "") -> None:
+        """How the line to the outside world is."""
+        if (state, reason) != (self._state, self._reason):
+            _log.info("source", source=self._name, state=state, reason=reason)
+        self._state, self._reason = state, reason
+        self.report()
+
+    def dropped(self, count: int) -> None:
+        """So many messages were lost before they reached us."""
+        self._dropped += count
+
+    def report(self) -> None:
+        """Tell the hub how this source is."""
+        told = SourceTold(self._state, self._reason, self._dropped, self._register.devices)
+        self._lines[LIVE].tell(told)
+
+
+def _stranger(readings: Readings, row: int) -> Fault:
+    name = str(readings.entities[row])
+    return Fault("", f"undeclared device: no {readings.type} of this source", name)
+
+
+async def _keep_running(setup: Setup, settings: SourceSettings, desk: SourceDesk) -> None:
+    """Run a source, and again when it fails, with growing pauses."""
+    pause_s, loop = _FIRST_PAUSE_S, asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        try:
+            await settings.source(setup).run(desk)
+        except (OSError, CityloopError) as error:
+            if loop.time() - started > _STEADY_S:
+                pause_s = _FIRST_PAUSE_S
+            desk.tell("failing", f"{error}; next attempt in {pause_s:.0f} s")
+        else:
+            desk.tell("waiting", "nothing more comes")
+            return
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LAST_PAUSE_S)
+
+
+async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
+    table = declared()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(supervisor.fileno(), ended.set)
+    async with asyncio.TaskGroup() as tasks:
+        desks = []
+        for name, settings in spec.sources.items():
+            desk = SourceDesk(name, spec.hub, spec.registered[name], tasks)
+            setup = Setup(name, spec.home, table, wall_time)
+            tasks.create_task(_keep_running(setup, settings, desk))
+            desks.append(desk)
+        Line(supervisor).send(Ready())
+        while not ended.is_set():
+            for desk in desks:
+                desk.report()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _TELL_EVERY_S)
+        raise _Ended
+
+
+class _Ended(Exception):  # noqa: N818 (it is no error: the city ends)
+    """Cancels all sources."""
+
+
+def main(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
+    """Serve until the supervisor says stop or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_journal()
+    gc.freeze()
+    try:
+        asyncio.run(_serve(spec, supervisor))
+    except* _Ended:
+        _log.debug("the intake ends")
+
+
+def rows_of(register: Register, decoded: Decoded, run: str) -> tuple[list[Rows], list[Fault]]:
+    """What of ``decoded`` declared devices say, and who else speaks in it."""
+    rows: list[Rows] = []
+    faults: list[Fault] = []
+    for readings in decoded.readings:
+        known, strangers = register.rows(readings, run)
+        if known is not None:
+            rows.append(known)
+        faults.extend(_stranger(readings, row) for row in strangers)
+    return rows, faults
