@@ -481,6 +481,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The table of time-of-day plans, and which is called now */
+        get: operations["plans"];
+        /** Replace the table of time-of-day plans */
+        put: operations["set_plans"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When which plan is called, in the city's own time */
+        get: operations["calendar"];
+        /** Replace the calendar of plans */
+        put: operations["set_calendar"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1120,6 +1156,99 @@ export interface components {
             attribute: string;
             value: string;
             reason: string;
+        };
+        /**
+         * PlansTold
+         * @description The table of time-of-day plans.
+         *
+         *     ``number``: which change of it, 0 what the settings say; ``in_force``: the plan that the
+         *     calendar calls now. ``default``: what each junction runs where no plan is called.
+         */
+        PlansTold: {
+            number: number;
+            at: string | null;
+            by: string;
+            in_force: string | null;
+            default: components["schemas"]["JunctionPlan"][];
+            plans: components["schemas"]["TimePlan"][];
+        };
+        /**
+         * JunctionPlan
+         * @description A junction's part of a plan: ``phases`` in their order.
+         *
+         *     ``offset_s``: the first phase starts so long after every whole multiple of the cycle since
+         *     1970-01-01T00:00Z, which neither midnight nor a change of the clock disturbs; None: whenever the
+         *     cycle before it ends.
+         */
+        JunctionPlan: {
+            junction: string;
+            phases: components["schemas"]["Green"][];
+            /** @default null */
+            offset_s: number | null;
+        };
+        /**
+         * Green
+         * @description One phase of a plan and its green.
+         */
+        Green: {
+            phase: number;
+            green_s: number;
+        };
+        /**
+         * TimePlan
+         * @description A plan of the city; junctions that it leaves out run their own local plan meanwhile.
+         */
+        TimePlan: {
+            id: string;
+            junctions: components["schemas"]["JunctionPlan"][];
+            /** @default  */
+            name: string;
+        };
+        /**
+         * PlanTable
+         * @description Body of ``PUT /api/plans``: the whole table.
+         */
+        PlanTable: {
+            plans: components["schemas"]["TimePlan"][];
+            by: string;
+        };
+        /**
+         * CalendarTold
+         * @description The calendar of plans, in the city's own time; the first entry that holds is called.
+         */
+        CalendarTold: {
+            number: number;
+            at: string | null;
+            by: string;
+            time_zone: string;
+            holidays: string[];
+            entries: components["schemas"]["CalendarEntry"][];
+        };
+        /**
+         * CalendarEntry
+         * @description When a plan is called: on ``days``, from ``first`` to ``last`` where they are given.
+         *
+         *     ``begins``, ``ends``: of the city's clock; an entry that ends no later than it begins runs past
+         *     midnight, and belongs to the day on which it began.
+         */
+        CalendarEntry: {
+            plan: string;
+            days: ("fri" | "holiday" | "mon" | "sat" | "sun" | "thu" | "tue" | "wed")[];
+            from: string;
+            until: string;
+            /** @default null */
+            first: string | null;
+            /** @default null */
+            last: string | null;
+        };
+        /**
+         * PlanCalendar
+         * @description Body of ``PUT /api/calendar``: the whole calendar.
+         */
+        PlanCalendar: {
+            entries: components["schemas"]["CalendarEntry"][];
+            holidays: string[];
+            by: string;
         };
     };
     responses: never;
@@ -3038,6 +3167,270 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlansTold"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanTable"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Length Required */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarTold"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanCalendar"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Length Required */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -9,6 +9,7 @@ from tests.faults.running import HANGZHOU, TENANT
 
 from cityloop.city.build import Site, build_hub, build_site, wall_time
 from cityloop.city.hub import Hub
+from cityloop.city.plan_desk import own_plans
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError
@@ -16,6 +17,7 @@ from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.loop import Mode, Priority
 from cityloop.kernel.ports import Batch, Commit, Position
 from cityloop.safety.envelope import Refusal
+from cityloop.standards.plans import Calendar, CalendarEntry, Green, JunctionPlan, TimePlan
 
 SIGNAL = "urn:ngsi-ld:SignalController:"
 LOOP = "mobility/signal_timing"
@@ -255,3 +257,37 @@ def test_acting_is_refused_with_what_the_shadow_result_lacks(hub: Hub, site: Sit
     hub.set_mode(LOOP, "east", Mode.SHADOW, "")
     with pytest.raises(RefusedError, match="it has decided for 0 of 60 minutes"):
         hub.set_mode(LOOP, "east", Mode.ACT, "")
+
+
+def a_plan(site: Site, green_s: float) -> TimePlan:
+    """Every junction gives each phase of its own plan the same green."""
+    parts = [
+        JunctionPlan(own.junction, [Green(step.phase, green_s) for step in own.phases], 0.0)
+        for own in own_plans(site.network.bank)
+    ]
+    return TimePlan("even", parts)
+
+
+def test_plans_and_calendar_are_recorded_and_survive_a_restart(
+    hub: Hub, site: Site, tenant: Tenant
+) -> None:
+    batches = list(hub.turn(tick(site, 1), late=False).batches)
+    batches += hub.set_plans([a_plan(site, 20)], "Li").batches
+    calendar = Calendar([CalendarEntry("even", ["thu"], "08:00", "09:00")])
+    batches += hub.set_calendar(calendar, "Wang").batches
+    replayed, loaded = build_hub(site, tenant, epoch=4), build_hub(site, tenant, epoch=4)
+    for position, batch in enumerate(batches, 1):
+        replayed.replay(Commit(Position(position), wall_time(), batch))
+    loaded.load(hub.save())
+    for again in (hub, replayed, loaded):
+        assert again.plans.schedule == hub.plans.schedule
+        assert (again.plans.plans(again.now).number, again.plans.plans(again.now).by) == (1, "Li")
+        # Midnight of 1970 is eight o'clock on a Thursday in Hangzhou.
+        assert again.plans.plans(again.now).in_force == "even"
+
+
+def test_a_plan_against_a_limit_is_refused_and_changes_nothing(hub: Hub, site: Site) -> None:
+    hub.turn(tick(site, 1), late=False)
+    with pytest.raises(RefusedError, match=r"junction J11: phase 1: green 4 s is below"):
+        hub.set_plans([a_plan(site, 4)], "Li")
+    assert hub.plans.schedule.plans == []

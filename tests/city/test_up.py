@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from tests.faults.running import HANGZHOU, RunningCity, running, until
 
+from cityloop.standards.plans import DAYS
+
 HEADLESS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LOOP = "mobility/signal_timing"
 
@@ -201,6 +203,24 @@ def test_the_page_moves_with_the_city(city: RunningCity, chromium: str) -> None:
         before = shown()
         until("the page's clock to move", lambda: shown() != before or None)
         browser.close()
+
+
+def test_a_plan_from_the_page_is_run_by_a_cabinet(city: RunningCity) -> None:
+    own = next(p for p in city.get("/api/plans")["default"] if p["junction"] == "J22")
+    plan = {"id": "new", "junctions": [own]}
+    entry = {"plan": "new", "days": list(DAYS), "from": "00:00", "until": "24:00"}
+    put(city, "/api/plans", {"plans": [plan], "by": "Li"})
+    put(city, "/api/calendar", {"entries": [entry], "holidays": [], "by": "Li"})
+    until("the plan", lambda: city.get("/api/plans")["in_force"] == "new" or None)
+    spoiled = {"id": "new", "junctions": [own | {"phases": [{"phase": 0, "green_s": 3}]}]}
+    refused = city.put("/api/plans", {"plans": [spoiled], "by": "Li"})
+    assert refused.status_code == 409
+    assert "junction J22: phase 0: green 3 s is below its minimum" in refused.json()["detail"]
+
+
+def put(city: RunningCity, path: str, body: dict[str, Any]) -> None:
+    answer = city.put(path, body)
+    assert answer.status_code == 204, answer.text
 
 
 def test_a_paused_city_stands_still_and_steps(city: RunningCity) -> None:

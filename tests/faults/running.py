@@ -71,6 +71,10 @@ class RunningCity:
         """A person's command from the page."""
         return self.client.post(path, json=body, headers={"Origin": str(self.client.base_url)})
 
+    def put(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """A table that a person puts in the place of another."""
+        return self.client.put(path, json=body, headers={"Origin": str(self.client.base_url)})
+
     def wait_decisions(self, more_than: int, run: str | None = None) -> dict[str, Any]:
         """The summary once more decisions than that were made (in ``run``)."""
 

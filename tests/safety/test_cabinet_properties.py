@@ -20,12 +20,14 @@ from cityloop.kernel.loop import Orders, Priority
 from cityloop.safety.cabinet import CabinetBank, LocalSensing
 from cityloop.safety.envelope import Limits
 from cityloop.safety.timing import Timing
+from cityloop.standards.plans import Schedule
 from cityloop.standards.signals import SignalBank
 
 JUNCTIONS, SECONDS = 32, 400
 CENTRE = (Priority.OPTIMISATION, Priority.TRANSIT, Priority.EMERGENCY)
 Rng = np.random.Generator
 Give = Callable[[Rng, int, SignalBank], list[Orders]]
+Planned = Callable[[Rng, SignalBank, Limits], Schedule]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def drive(
     limits: Limits | None = None,
     *,
     lies: bool = True,
+    plan: Planned | None = None,
 ) -> Record:
     rng = np.random.default_rng(seed)
     bank, own_limits = random_bank(rng)
@@ -73,6 +76,8 @@ def drive(
             calls[second] = sensed.calls > 0
         if sensed.waiting is not None and sensed.waiting.shape == (count, links):
             empty[second] = sensed.waiting == 0
+        if plan is not None and second % 97 == 0:
+            cabinets.plan(plan(rng, bank, limits))
         orders = give(rng, second, bank)
         report = cabinets.step(CityTime(second * 1000), orders, sensed)
         if second:

@@ -18,6 +18,7 @@ from tests.web.replay_past import ReplayPast
 from cityloop.city.board import Board
 from cityloop.city.surface import (
     Anchor,
+    CalendarTold,
     Counters,
     DecisionRow,
     DriveAction,
@@ -37,11 +38,13 @@ from cityloop.city.surface import (
     Measures,
     ModeName,
     Operation,
+    PlansTold,
     Point,
     Summary,
     Vehicles,
 )
 from cityloop.kernel.errors import BusyError, RefusedError
+from cityloop.standards.plans import Green, JunctionPlan, TimePlan
 
 LOOP = "mobility/signal_timing"
 SIDE, EAST_M, NORTH_M, REACH_M = 4, 800.0, 600.0, 250.0
@@ -121,6 +124,11 @@ class ReplayCity:
         self.desk = self._desk.reader(self._ask)
         self.board = Board(self._ask)
         self.board.hear("loops", msgspec.json.encode([_loop()]))
+        own = [JunctionPlan("J11", [Green(0, 30), Green(1, 20)])]
+        plans = PlansTold(0, None, "", None, own, [TimePlan("peak", own)])
+        self.board.hear("plans", msgspec.json.encode(plans))
+        calendar = CalendarTold(0, None, "", "Asia/Shanghai", [], [])
+        self.board.hear("calendar", msgspec.json.encode(calendar))
         self._map = replay_map()
         self._names = [junction.id for junction in self._map.junctions]
         self._random = np.random.default_rng(seed)

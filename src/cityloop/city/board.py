@@ -1,13 +1,14 @@
 """What the hub tells of how the city is run, and the commands that change it, for the web."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from cityloop.city.surface import LoopRow
+from cityloop.city.surface import CalendarTold, LoopRow, PlansTold
+from cityloop.kernel.errors import BusyError
+from cityloop.standards.plans import Calendar, TimePlan
 
 Ask = Callable[..., Awaitable[None]]
-LOOPS = "loops"
 
 
 class Board:
@@ -19,12 +20,18 @@ class Board:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._loops: list[LoopRow] = []
+        self._plans: PlansTold | None = None
+        self._calendar: CalendarTold | None = None
 
     def hear(self, topic: str, body: bytes) -> bool:
         """Take in what the hub tells; whether the topic is one of ours."""
         match topic:
             case "loops":
                 self._loops = msgspec.json.decode(body, type=list[LoopRow])
+            case "plans":
+                self._plans = msgspec.json.decode(body, type=PlansTold)
+            case "calendar":
+                self._calendar = msgspec.json.decode(body, type=CalendarTold)
             case _:
                 return False
         return True
@@ -36,3 +43,23 @@ class Board:
     async def set_version(self, loop: str, version: str, reason: str, by: str) -> None:
         """Put another installed version of a loop to work."""
         await self._ask("set_version", loop=loop, version=version, reason=reason, by=by)
+
+    def plans(self) -> PlansTold:
+        """The table of time-of-day plans; raises BusyError before the hub has told of it."""
+        if self._plans is None:
+            raise BusyError("The hub has not told its plans yet.")
+        return self._plans
+
+    async def set_plans(self, plans: Sequence[TimePlan], by: str) -> None:
+        """Put another table of plans in force, at every junction from the end of its cycle on."""
+        await self._ask("set_plans", plans=msgspec.to_builtins(plans), by=by)
+
+    def calendar(self) -> CalendarTold:
+        """The calendar of plans; raises BusyError before the hub has told of it."""
+        if self._calendar is None:
+            raise BusyError("The hub has not told its calendar yet.")
+        return self._calendar
+
+    async def set_calendar(self, calendar: Calendar, by: str) -> None:
+        """Put another calendar in force."""
+        await self._ask("set_calendar", calendar=msgspec.to_builtins(calendar), by=by)

@@ -12,6 +12,7 @@ from cityloop.city.hub import Hub
 from cityloop.city.installed import chosen_loops
 from cityloop.city.intake_desk import IntakeDesk
 from cityloop.city.loop_desk import LoopDesk
+from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.surface import MapData
 from cityloop.city.survey import survey
 from cityloop.city.totals import Totals
@@ -21,6 +22,7 @@ from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import WallTime
+from cityloop.kernel.errors import ConfigError, MistakeError, RefusedError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.runner import Runner
@@ -30,9 +32,11 @@ from cityloop.perception.live_gate import LiveGate, LiveSource
 from cityloop.perception.source import kind_of
 from cityloop.safety.guard import SignalGuard
 from cityloop.safety.modes import ModeBook
-from cityloop.safety.timing import Limits
+from cityloop.safety.plans import check_plans
+from cityloop.safety.timing import Limits, Timing
 from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
+from cityloop.standards.plans import Calendar, Schedule, read_calendar, read_plans
 from cityloop.standards.signals import SignalBank
 from cityloop.twins.sumo.demand import read_demand
 from cityloop.twins.sumo.network import entity_id
@@ -65,6 +69,7 @@ class Site:
     devices: Mapping[str, EntityIds]
     home: Path
     registered: Mapping[str, Declared]
+    schedule: Schedule
 
     @property
     def folder(self) -> Path:
@@ -94,18 +99,52 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
         list(zip(plan.phases, plan.greens_s, strict=True))
         for plan in webster_plans(scenario, network)
     ]
+    network = with_local_plans(network, plans)
+    schedule = read_schedule(seen.settings, folder)
+    _check_schedule(schedule, network, seen.limits, folder)
     programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
     return Site(
         seen.settings,
         seen.root,
-        with_local_plans(network, plans),
+        network,
         seen.limits,
         scenario,
         scenario.with_additional(programs),
         _devices(network, scenario),
         folder.absolute(),
         seen.registered,
+        schedule,
     )
+
+
+def read_schedule(settings: Settings, folder: Path) -> Schedule:
+    """The plans and the calendar that the settings name; raises MistakeError."""
+    signals = settings.signals
+    plans = _table(folder, signals.plans)
+    calendar = _table(folder, signals.calendar)
+    return Schedule(
+        settings.city.time_zone,
+        [] if plans is None else read_plans(*plans),
+        Calendar() if calendar is None else read_calendar(*calendar, holidays=signals.holidays),
+    )
+
+
+def _check_schedule(schedule: Schedule, network: RoadNetwork, limits: Limits, folder: Path) -> None:
+    try:
+        check_plans(Timing(network.bank, limits), schedule)
+    except RefusedError as error:
+        raise ConfigError(f"{folder}, plans and calendar: {error}") from error
+
+
+def _table(folder: Path, name: str | None) -> tuple[bytes, str] | None:
+    if name is None:
+        return None
+    path = folder / name
+    try:
+        return path.read_bytes(), str(path)
+    except OSError as error:
+        mend = "mend [signals] in city.toml, or put the table there"
+        raise MistakeError(path, None, f"cannot be read: {error.strerror}", mend) from error
 
 
 def with_local_plans(
@@ -174,4 +213,5 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     alarms = settings.alarms
     desk = Desk(Escalation(60 * alarms.escalate_after_min, alarms.escalate_to))
     loop_desk = LoopDesk(runner, modes, installed)
-    return Hub(gate, runner, modes, network.bank.ids, loop_desk, watch, desk, epoch=epoch)
+    plans = PlanDesk(network.bank, site.limits, site.schedule)
+    return Hub(gate, runner, modes, network.bank.ids, loop_desk, plans, watch, desk, epoch=epoch)

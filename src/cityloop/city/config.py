@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -59,11 +59,16 @@ class Twin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[signals]``: what the guard holds at every junction (seconds) and how far detectors see."""
+    """``[signals]``: what the guard holds at every junction (seconds), how far detectors see, and
+    the tables of time-of-day plans that cabinets run where the centre does not order otherwise.
+    """
 
     min_green_s: Annotated[float, Meta(ge=5, le=60)] = 7.0
     max_red_s: Annotated[float, Meta(ge=60, le=300)] = 120.0
     detectors_reach_m: Annotated[float, Meta(ge=150)] = 200.0
+    plans: str | None = None
+    calendar: str | None = None
+    holidays: list[date] = []
 
 
 class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The hub: batches in, committed batches and orders out. No socket, thread or file in here."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from cityloop.city.alarm_rules import Machine
 from cityloop.city.alarm_watch import Watch
 from cityloop.city.desk import Desk, Moment
 from cityloop.city.loop_desk import LoopDesk
+from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.rows import (
     OPERATOR,
     decision_rows,
@@ -34,6 +35,7 @@ from cityloop.reaction.conditions import Instant
 from cityloop.reaction.holds import HoldBook
 from cityloop.safety.envelope import RELEASE
 from cityloop.safety.modes import ModeBook, ModeChange
+from cityloop.standards.plans import Calendar, TimePlan
 
 OPERATORS = "operators"
 SIGNALS = "SignalController"
@@ -72,6 +74,7 @@ class Hub:
         modes: ModeBook,
         actuators: EntityIds,
         loops: LoopDesk,
+        plans: PlanDesk,
         watch: Watch,
         desk: Desk,
         *,
@@ -81,6 +84,7 @@ class Hub:
         self._runner = runner
         self.modes = modes
         self.loops = loops
+        self.plans = plans
         self.totals = Totals()
         self.approvals = ApprovalBook()
         self.holds = HoldBook(actuators.index, epoch)
@@ -224,6 +228,20 @@ class Hub:
         data = {"loop": loop, "version": version, "reason": reason}
         return self._recorded(change, self.desk.note("version", by, text, data, self._moment))
 
+    def set_plans(self, plans: Sequence[TimePlan], by: str) -> Effects:
+        """Take up another table of plans; raises RefusedError with all that is wrong."""
+        change = self.plans.change_plans(plans, by, self.run, self.now)
+        text = f"Time-of-day plans replaced: {len(plans)} plans"
+        data = {"plans": [plan.id for plan in plans]}
+        return self._recorded(change, self.desk.note("plans", by, text, data, self._moment))
+
+    def set_calendar(self, calendar: Calendar, by: str) -> Effects:
+        """Take up another calendar; raises RefusedError with all that is wrong."""
+        change = self.plans.change_calendar(calendar, by, self.run, self.now)
+        text = f"Calendar of plans replaced: {len(calendar.entries)} entries"
+        data = {"entries": len(calendar.entries)}
+        return self._recorded(change, self.desk.note("plans", by, text, data, self._moment))
+
     def answer(self, advice_id: str, confirm: bool, by: str = OPERATOR) -> Effects:
         """A person's answer to advice; raises RefusedError when it no longer waits."""
         advice = self.approvals.take(advice_id, self.now)
@@ -295,6 +313,7 @@ class Hub:
         self.totals.count(batch)
         for part in batch.frames:
             self.loops.fold(part)
+            self.plans.fold(part)
             if part.type == MODE_CHANGE:
                 self._switch(part)
             elif part.type == DECISION:
@@ -331,6 +350,7 @@ class Hub:
             "modes": self.modes.save(),
             "versions": self.loops.save_versions(),
             "shadow": self.loops.save_shadow(),
+            "plans": self.plans.save(),
             "totals": self.totals.save(),
             "desk": self.desk.save(),
             "sensors": self.watch.sensors.save(),
@@ -355,6 +375,7 @@ class Hub:
         self._runner.load(part("runner"))
         self.modes.load(part("modes"))
         self.loops.load_shadow(part("shadow"))
+        self.plans.load(part("plans"))
         self.totals.load(part("totals"))
         self.desk.load(part("desk"))
         self.watch.sensors.load(part("sensors"))

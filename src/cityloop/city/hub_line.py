@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from cityloop.city.wire import Hello, Line, Names, OrderColumns, Reply, Sensed, Welcome, call
+from cityloop.city.wire import Hello, Line, Names, OrderColumns, Plans, Reply, Sensed, Welcome, call
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.loop import Orders, Priority
@@ -40,6 +40,12 @@ class HubLine:
         self._orders: tuple[Orders, ...] = ()
         self._retry_at = 0.0
         self._away = False
+        self._plans: bytes | None = None
+
+    def take_plans(self) -> bytes | None:
+        """Time-of-day plans that came since the last call: the newest, None where none did."""
+        plans, self._plans = self._plans, None
+        return plans
 
     def exchange(self, sequence: int, frames: Sequence[Frame]) -> tuple[Orders, ...]:
         """Send tick ``sequence``; the orders for the tick before it, none when the hub is away."""
@@ -82,6 +88,8 @@ class HubLine:
         if isinstance(message, Reply):
             self._answered = message.sequence
             self._orders += tuple(read_orders(columns) for columns in message.orders)
+        if isinstance(message, Plans):
+            self._plans = message.body
         if isinstance(message, Reply | Welcome):
             while self._kept and self._kept[0].sequence <= message.committed:
                 self._kept.popleft()

@@ -5,7 +5,9 @@ import selectors
 import signal
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -16,7 +18,6 @@ import msgspec
 import numpy as np
 import structlog
 
-from cityloop.city.board import LOOPS
 from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
 from cityloop.city.hub import Effects
 from cityloop.city.hub_line import write_orders
@@ -34,6 +35,7 @@ from cityloop.city.wire import (
     Message,
     Names,
     OrderColumns,
+    Plans,
     Reader,
     Ready,
     Reply,
@@ -52,6 +54,7 @@ from cityloop.kernel.frame import Array, EntityIds
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch, Position
 from cityloop.standards.arrow import read_batch, read_ids
+from cityloop.standards.plans import Calendar, TimePlan
 
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
@@ -62,6 +65,7 @@ _GROUP_ROWS = 20_000
 _BUSY_WAIT_S = 0.02
 Key = tuple[str, str]
 """(source, run)."""
+NOBODY: Key = ("", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +129,7 @@ class HubProcess:
             self._tenant.log.folder, self._writer.state, partial(self._latency.percentile, 99)
         )
         self._show_at = self._board_at = 0.0
+        self._planned: tuple[int, int, str | None] | None = None
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
@@ -210,19 +215,14 @@ class HubProcess:
                 self._twins.pop(line)
                 self._intake.hello(line, message)
             case Hello():
-                key = message.source, message.run
-                self._twins[line].key = key
-                if key not in self._turned:
-                    known = self._tenant.log.sequence(*key)
-                    self._turned[key] = self._committed[key] = known
-                line.send(Welcome(self._committed[key]))
+                self._greet(line, message)
             case Reader():
                 self._twins.pop(line)
                 self._readings[line] = reading = Reading(line)
                 reading.tell(
                     _decisions([r for r in self._hub.recent if r.number <= self._recorded])
                 )
-                reading.tell(self._board())
+                self._planned, self._board_at = None, 0.0
                 for told in self._lookout.welcome(self._hub):
                     reading.tell(told)
                 reading.tell(self._intake.news())
@@ -230,6 +230,17 @@ class HubProcess:
                 self._answer(line, message)
             case _:
                 raise InputError(f"{type(message).__name__} is no message for the hub")
+
+    def _greet(self, line: Line, message: Hello) -> None:
+        """A twin says which run it is; once on a line it is handed the plans."""
+        key = message.source, message.run
+        fresh, self._twins[line].key = self._twins[line].key != key, key
+        if key not in self._turned:
+            known = self._tenant.log.sequence(*key)
+            self._turned[key] = self._committed[key] = known
+        line.send(Welcome(self._committed[key]))
+        if fresh:
+            line.send(self._plans())
 
     def _sensed(self, line: Line, message: Sensed) -> None:
         started = time.perf_counter()
@@ -321,6 +332,12 @@ class HubProcess:
                 mode = Mode[a["mode"].upper()]
                 evidence = a["shadow_result"] or ""
                 return self._hub.set_mode(a["loop"], a["group"], mode, evidence, a["by"])
+            case "set_plans":
+                plans = msgspec.convert(a["plans"], list[TimePlan])
+                return self._spread(self._hub.set_plans(plans, a["by"]))
+            case "set_calendar":
+                calendar = msgspec.convert(a["calendar"], Calendar)
+                return self._spread(self._hub.set_calendar(calendar, a["by"]))
             case "set_version":
                 return self._hub.set_version(a["loop"], a["version"], a["reason"], a["by"])
             case "advise":
@@ -332,6 +349,17 @@ class HubProcess:
                 return self._hub.attend(a["act"], a)
         raise RefusedError(f"The hub knows no command {ask.verb}.")
 
+    def _plans(self) -> Plans:
+        return Plans(msgspec.json.encode(self._hub.plans.schedule))
+
+    def _spread(self, effects: Effects) -> Effects:
+        """Hand the plans to every twin that has said who it is."""
+        for line, twin in list(self._twins.items()):
+            if twin.key != NOBODY:
+                with suppress(OSError):  # it is told when it calls again
+                    line.send(self._plans())
+        return effects
+
     def _show(self, now: float) -> None:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
             self._drop(line)
@@ -340,20 +368,25 @@ class HubProcess:
         sources = self._intake.fresh_news(now)
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
-            board = self._board() if now >= self._board_at else None
+            board = list(self._board()) if now >= self._board_at else []
             news = [*self._lookout.news(self._hub, now), *([sources] if sources else [])]
             for reading in self._readings.values():
-                for told in news:
+                for told in (*news, *board):
                     reading.tell(told)
-                if board is not None:
-                    reading.tell(board)
                 if fresh:
                     reading.tell(_decisions(fresh))
                 reading.show(state)
 
-    def _board(self) -> Told:
+    def _board(self) -> Iterator[Told]:
+        """How the city is run: the loops, and the plans where they changed."""
         self._board_at = time.monotonic() + _BOARD_EVERY_S
-        return Told(LOOPS, msgspec.json.encode(self._hub.loops.rows()))
+        hub = self._hub
+        yield Told("loops", msgspec.json.encode(hub.loops.rows()))
+        planned = hub.plans.key(hub.now)
+        if planned != self._planned:
+            self._planned = planned
+            yield Told("plans", msgspec.json.encode(hub.plans.plans(hub.now)))
+            yield Told("calendar", msgspec.json.encode(hub.plans.calendar()))
 
     def _shown(self, now: float) -> Shown:
         hub = self._hub
@@ -409,7 +442,7 @@ class HubProcess:
 class Twin:
     """What the hub knows of one line of a twin."""
 
-    key: Key = ("", "")
+    key: Key = NOBODY
     ids: dict[bytes, EntityIds] = field(default_factory=dict)
 
 

@@ -192,6 +192,7 @@ class Supervisor:
             network=site.network,
             limits=site.limits,
             truth=self._folder / "truth",
+            schedule=site.schedule,
             hub=self._folder / "hub" if name == TWIN else None,
         )
 

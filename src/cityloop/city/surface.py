@@ -5,9 +5,12 @@ metres of the network's own plane (x east, y north), durations seconds, latencie
 times ISO 8601 with offset. ``None`` means "not known yet", never zero.
 """
 
+from datetime import date
 from typing import Literal
 
 from msgspec import Struct
+
+from cityloop.standards.plans import CalendarEntry, JunctionPlan, TimePlan
 
 ModeName = Literal["observe", "shadow", "advise", "act"]
 Operation = Literal["hold", "lock_out", "flash", "release"]
@@ -173,6 +176,32 @@ class LoopRow(Struct, frozen=True):
     latency_p50_ms: float | None
     latency_p99_ms: float | None
     groups: list[LoopGroup]
+
+
+class PlansTold(Struct, frozen=True):
+    """The table of time-of-day plans.
+
+    ``number``: which change of it, 0 what the settings say; ``in_force``: the plan that the
+    calendar calls now. ``default``: what each junction runs where no plan is called.
+    """
+
+    number: int
+    at: str | None
+    by: str
+    in_force: str | None
+    default: list[JunctionPlan]
+    plans: list[TimePlan]
+
+
+class CalendarTold(Struct, frozen=True):
+    """The calendar of plans, in the city's own time; the first entry that holds is called."""
+
+    number: int
+    at: str | None
+    by: str
+    time_zone: str
+    holidays: list[date]
+    entries: list[CalendarEntry]
 
 
 class JunctionState(Struct, frozen=True, array_like=True):

@@ -15,7 +15,19 @@ from cityloop.safety.shadow import SHADOW_RESULT
 
 MODE_CHANGE = "ModeChange"
 VERSION_CHANGE = "VersionChange"
-_OURS = frozenset({DECISION, MODE_CHANGE, VERSION_CHANGE, SHADOW_RESULT, ALARM_EVENT, SHIFT_ENTRY})
+PLAN_TABLE, PLAN_CALENDAR = "PlanTable", "PlanCalendar"
+_OURS = frozenset(
+    {
+        DECISION,
+        MODE_CHANGE,
+        VERSION_CHANGE,
+        SHADOW_RESULT,
+        PLAN_TABLE,
+        PLAN_CALENDAR,
+        ALARM_EVENT,
+        SHIFT_ENTRY,
+    }
+)
 _CENTRE, _LOCAL = 1, 0
 
 

@@ -11,25 +11,35 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import structlog
+
 from cityloop.city.build import TWIN_SOURCE
 from cityloop.city.hub_line import HubLine
 from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Grant, Line, Progress
 from cityloop.city.witness import Witness
 from cityloop.kernel.clock import CityTime
+from cityloop.kernel.errors import RefusedError
 from cityloop.safety.cabinet import CabinetBank
 from cityloop.safety.envelope import Limits
 from cityloop.standards.network import RoadNetwork
+from cityloop.standards.plans import Schedule
 from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.twin import SumoTwin
 
+_log = structlog.get_logger()
+_read_schedule = msgspec.json.Decoder(Schedule).decode
 _TELL_EVERY = 10
 _FINISH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwinSpec:
-    """All a twin process needs. ``hub`` is None for the baseline, which no loop controls."""
+    """All a twin process needs. ``hub`` is None for the baseline, which no loop controls.
+
+    ``schedule``: the settings' time-of-day plans, until the hub tells of others.
+    """
 
     name: str
     run: str
@@ -40,6 +50,7 @@ class TwinSpec:
     network: RoadNetwork
     limits: Limits
     truth: Path
+    schedule: Schedule
     hub: Path | None = None
 
 
@@ -84,7 +95,8 @@ def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_journal()
     baton = Baton(Line(supervisor))
-    cabinets = CabinetBank(spec.network.bank, spec.limits, spec.begins) if spec.hub else None
+    bank, limits, begins = spec.network.bank, spec.limits, spec.begins
+    cabinets = CabinetBank(bank, limits, begins, spec.schedule) if spec.hub else None
     twin = SumoTwin(
         spec.scenario,
         spec.network,
@@ -94,14 +106,14 @@ def main(spec: TwinSpec, supervisor: "Connection[Any, Any]") -> None:
         cabinets=cabinets,
     )
     try:
-        _run(spec, twin, baton)
+        _run(spec, twin, baton, cabinets)
     except Stopped:
         return
     finally:
         twin.close()
 
 
-def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
+def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton, cabinets: CabinetBank | None) -> None:
     gc.freeze()
     line = HubLine(spec.hub, TWIN_SOURCE, spec.run) if spec.hub else None
     witness = Witness(spec.name, spec.truth, twin)
@@ -109,6 +121,8 @@ def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
     for at in range(1, spec.seconds + 1):
         baton.wait(at, witness)
         orders = line.exchange(at, frames) if line else ()
+        if line and cabinets and (plans := line.take_plans()) is not None:
+            _go_by(plans, cabinets)
         frames = twin.step(orders)
         witness.tell(at, now=time.monotonic())
         baton.tell(at)
@@ -117,3 +131,11 @@ def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton) -> None:
         line.finish(_FINISH_S)
     witness.tell(spec.seconds, now=time.monotonic(), force=True)
     baton.tell(spec.seconds, done=True)
+
+
+def _go_by(plans: bytes, cabinets: CabinetBank) -> None:
+    """Hand plans to the cabinets, which have the last word."""
+    try:
+        cabinets.plan(_read_schedule(plans))
+    except RefusedError as error:
+        _log.error("the cabinets refuse the time-of-day plans and keep theirs", why=str(error))

@@ -76,6 +76,12 @@ class SourceTold(Message, frozen=True):
     devices: int
 
 
+class Plans(Message, frozen=True):
+    """Time-of-day plans for the cabinets, from now on: ``standards.plans.Schedule`` as JSON."""
+
+    body: bytes
+
+
 class OrderColumns(Message, frozen=True):
     """``kernel.loop.Orders`` on the wire; ``rows`` and ``actions`` as little-endian int64."""
 
@@ -212,8 +218,8 @@ class Positions(Message, frozen=True):
 
 
 _KINDS = (
-    Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Positions | Progress | Reader
-    | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
+    Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
+    | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
     | CityMoved | Committed | SourceTold
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.

@@ -27,7 +27,9 @@ from cityloop.safety.envelope import (
 from cityloop.safety.field import CabinetReport, LocalSensing, told
 from cityloop.safety.holders import LOCAL, OPERATOR, Holders, addressed
 from cityloop.safety.lamps import Lamps
+from cityloop.safety.plans import LocalPlans
 from cityloop.safety.timing import FAR, Ints, Timing
+from cityloop.standards.plans import Schedule
 from cityloop.standards.signals import SignalBank
 
 __all__ = ["CabinetBank", "CabinetReport", "LocalSensing"]
@@ -42,10 +44,17 @@ _MANUAL = int(Priority.MANUAL)
 class CabinetBank:
     """The cabinets of all junctions of ``bank``; raises ConfigError where one is not sound.
 
-    At ``start`` every junction shows the first phase that its links cannot do without.
+    ``schedule``: the time-of-day plans to begin with; raises RefusedError where it is not sound. At
+    ``start`` every junction shows the first phase that its links cannot do without.
     """
 
-    def __init__(self, bank: SignalBank, limits: Limits, start: CityTime) -> None:
+    def __init__(
+        self,
+        bank: SignalBank,
+        limits: Limits,
+        start: CityTime,
+        schedule: Schedule | None = None,
+    ) -> None:
         check_bank(bank, limits)
         self.bank, self.limits = bank, limits
         self._timing = Timing(bank, limits)
@@ -82,6 +91,10 @@ class CabinetBank:
         self._holders = Holders(count, limits)
         self._changed = np.ones(count, dtype=np.bool_)
         self._taken = self._refused = 0
+        self._plans = LocalPlans(self._timing)
+        if schedule is not None:
+            self._plans.install(schedule)
+            self._plans.look(start, np.zeros(count, dtype=np.bool_))
         self._enter(np.arange(count))
         self._look_ahead()
 
@@ -92,6 +105,13 @@ class CabinetBank:
     def ids(self) -> EntityIds:
         """Ids of the SignalControllers, in row order."""
         return self.bank.ids
+
+    def plan(self, schedule: Schedule) -> None:
+        """Go by other time-of-day plans from the next step on, each from the end of its cycle.
+
+        Raises RefusedError where one is not sound; the plans stay as they were then.
+        """
+        self._plans.install(schedule)
 
     def step(self, now: CityTime, orders: Sequence[Orders], sensed: LocalSensing) -> CabinetReport:
         """One second: end clearances, read detectors, hear orders, change phases.
@@ -109,6 +129,8 @@ class CabinetBank:
         wanted = np.full(len(self._stage), -1, dtype=np.int64)
         asked = [self._hear(order, wanted) for order in orders]
         in_charge = self._holders.in_charge(now)
+        if now >= self._plans.next_look:
+            self._plans.look(now, in_charge == LOCAL)
         if any(asked) or self._stirs(in_charge):
             self._change(wanted, in_charge)
         changed = np.flatnonzero(self._changed)
@@ -234,7 +256,7 @@ class CabinetBank:
         calls = self._calls_of(rows)
         slack, self._due[rows] = due(timing, rows, phase, leave, self._red_since[rows], calls)
         self._may_end[rows] = leave
-        self._plan_end[rows] = now + timing.plan_ms[rows, phase]
+        self._plan_end[rows] = now + self._plans.green_of(rows, phase, now)
         self._last_end[rows] = leave + slack
         # Early by one box hold, so that a blocked box can be waited for and the bound still kept.
         self._must_end[rows] = leave + np.maximum(slack - self._hold, 0)
@@ -382,10 +404,21 @@ class CabinetBank:
         """The next phase in the listed order that may start; what is due where that is too late."""
         if not rows.size:
             return rows
-        timing, phase = self._timing, self._phase[rows]
-        ahead = timing.cycle[rows, phase]
-        in_plan = np.take_along_axis(timing.in_plan[rows], ahead, axis=1)
-        closed = self._barred(rows, ahead) | ~in_plan
-        closed[timing.fixed_order[rows], 0] = False
-        next_ = np.take_along_axis(ahead, closed.argmin(axis=1)[:, None], axis=1)[:, 0]
+        phase = self._phase[rows]
+        next_ = self._first_open(rows, phase)
+        turned = self._plans.turn(rows, next_)
+        if turned.any():
+            # From the head of the new plan, as after flash; never out of a fixed order.
+            head = np.where(self._timing.fixed_order[rows], phase, self._flash)[turned]
+            next_[turned] = self._first_open(rows[turned], head)
         return np.where(self._in_time(rows, phase, next_), next_, self._due[rows])
+
+    def _first_open(self, rows: Ints, after: Ints) -> Ints:
+        """The first phase of the plan behind ``after``, (k,), that no called crossing bars."""
+        ahead = self._plans.ahead[rows, after]
+        in_plan = np.take_along_axis(self._plans.in_plan[rows], ahead, axis=1)
+        closed = self._barred(rows, ahead) | ~in_plan
+        # From the head of a plan, what is green just now has had its turn.
+        closed |= (ahead == self._phase[rows][:, None]) & (after == self._flash)[:, None]
+        closed[self._timing.fixed_order[rows], 0] = False
+        return np.take_along_axis(ahead, closed.argmin(axis=1)[:, None], axis=1)[:, 0]

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from cityloop.kernel.errors import ConfigError
+from cityloop.web.api_admin import AdminRoutes
 from cityloop.web.api_alarms import AlarmRoutes
 from cityloop.web.api_city import CityRoutes
 from cityloop.web.api_commands import CommandRoutes
@@ -56,6 +57,7 @@ def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
         AlarmRoutes(city),
         LoopRoutes(city),
         SourceRoutes(city),
+        AdminRoutes(city),
     )
     table = [one for topic in topics for one in endpoints(topic)]
     manual.described = document(table)

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cityloop.web.problems import problem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-MAX_BODY_BYTES = 16_384
+MAX_BODY_BYTES, MAX_TABLE_BYTES = 16_384, 2_097_152
+"""Of a command, and of a table that is put in the place of another."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -66,8 +67,9 @@ class Doorkeeper:
         length = headers.get("content-length", "")
         if not length.isdecimal():  # without it, nothing would bound a chunked body
             return 411, "The body's length is not given.", where, "Send the header Content-Length."
-        if int(length) > MAX_BODY_BYTES:
-            what = f"The body is larger than {MAX_BODY_BYTES} bytes."
+        most = MAX_TABLE_BYTES if scope["method"] == "PUT" else MAX_BODY_BYTES
+        if int(length) > most:
+            what = f"The body is larger than {most} bytes."
             return 413, what, where, "A command is a few short fields; send only those."
         return None
 
