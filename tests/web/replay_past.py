@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cityloop.city.surface import DecisionRow, LiveState
+import pyarrow as pa
+
+from cityloop.city.export import row_batch
+from cityloop.city.surface import DecisionRow, LiveState, Measures
 from cityloop.city.surface_past import (
     DetectorBars,
     Moment,
+    RecordTable,
     RunRow,
     StageChange,
     Timeline,
@@ -94,6 +99,17 @@ class ReplayPast:
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """As any city."""
         return [row for row in self._city.recorded if row.number > max(number, self.erased)][:limit]
+
+    async def table(
+        self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """As any city; decisions and measures only."""
+        if name == "decisions":
+            rows = self._city.recorded
+            for begin in range(0, len(rows), 500):
+                yield row_batch(rows[begin : begin + 500], DecisionRow)
+        else:
+            yield row_batch([state.measures for state in self._states], Measures)
 
     def _place(self, run: str | None, at: datetime | None) -> int:
         if not self._states:

@@ -1,22 +1,25 @@
 """The city's past for those who look at it, read from the record, away from the event loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from cityloop.city.build import Site, wall_time
+from cityloop.city.export import Span, detector_batch, row_batch, signal_batch
 from cityloop.city.rows import decision_rows
 from cityloop.city.surface import DecisionRow, JunctionState, MapData, Measures, ModeName
 from cityloop.city.surface_past import (
     DetectorBars,
     Moment,
+    RecordTable,
     RunRow,
     StageChange,
     Timeline,
@@ -39,6 +42,7 @@ _MOST_POINTS = 1_000
 _MOST_WAITING = 500
 _CODES = ("phase", "stage", "inCharge")
 _FOREVER = CityTime(2**62)
+FrameWriter: TypeAlias = "Callable[[Sequence[Frame]], pa.RecordBatch]"
 Modes = dict[str, dict[str, ModeName]]
 _read_measures = msgspec.json.Decoder(Measures).decode
 _T = TypeVar("_T")
@@ -91,6 +95,21 @@ class LookBack:
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """The first ``limit`` decisions that follow a number, in order."""
         return await self._do(lambda: list(islice(self._following(number), limit)))
+
+    async def table(
+        self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
+    ) -> "AsyncIterator[pa.RecordBatch]":
+        """A table of the record in pieces of one schema; without times the whole run."""
+        span = await self._do(lambda: self._span(run, since, until))
+        tables: dict[RecordTable, Callable[[Span], Iterator[pa.RecordBatch]]] = {
+            "detectors": partial(self._frames, _LANES, detector_batch),
+            "signals": partial(self._frames, _SIGNALS, signal_batch),
+            "decisions": self._decision_batches,
+            "measures": self._measure_batches,
+        }
+        pieces = tables[name](span)
+        while (piece := await self._do(lambda: next(pieces, None))) is not None:
+            yield piece
 
     async def _do(self, work: Callable[[], _T]) -> _T:
         if self._waiting >= _MOST_WAITING:
@@ -187,6 +206,30 @@ class LookBack:
             )
             for row in rows
         ]
+
+    def _span(self, run: str | None, since: datetime | None, until: datetime | None) -> Span:
+        name, ends = self._when(run, None)
+        begins = self._past.runs(_SIGNALS)[name][0]
+        first = begins if since is None else max(begins, city_time(since))
+        last = CityTime(ends + 1)
+        return Span(name, first, last if until is None else min(last, city_time(until)))
+
+    def _frames(self, type_: str, write: FrameWriter, span: Span) -> "Iterator[pa.RecordBatch]":
+        for window in span.windows():
+            parts = self._past.frames(type_, window.run, window.since, window.until)
+            if parts:
+                yield write(parts)
+
+    def _decision_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
+        for window in span.windows():
+            parts = self._past.frames(DECISION, window.run, window.since, window.until)
+            yield row_batch([row for part in parts for row in _rows(part)], DecisionRow)
+
+    def _measure_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
+        kept = self._measured.span(span.run, span.since, span.until)
+        rows = row_batch([_read_measures(body) for _, body in kept], Measures)
+        times = pa.array([iso(at) for at, _ in kept], pa.string())
+        yield rows.add_column(0, "at", times)
 
     def _trend(self, run: str | None) -> Trend:
         runs = self._past.runs(_SIGNALS)

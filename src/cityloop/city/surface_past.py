@@ -1,8 +1,13 @@
 """What a city shows of its past, as plain values ready for the wire (see ``city.surface``)."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from cityloop.city.surface import DecisionRow, JunctionState, Measures, ModeName
+
+RecordTable = Literal["decisions", "measures", "detectors", "signals"]
+"""What can be exported of the record."""
 
 
 class RunRow(Struct, frozen=True):

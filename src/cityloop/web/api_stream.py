@@ -32,7 +32,7 @@ class StreamRoutes:
         self._closing = closing
         self._feeds = (_decisions(city),)
 
-    @get("/api/stream", "The city as server-sent events", media="text/event-stream")
+    @get("/api/stream", "The city as server-sent events", media=("text/event-stream",))
     async def stream(self, request: Request, query: StreamQuery) -> EventStream:
         """Goes on after the header Last-Event-ID where there is one."""
         last = request.headers.get("last-event-id", query.after)

@@ -18,6 +18,7 @@ from cityloop.web.api_admin import AdminRoutes
 from cityloop.web.api_alarms import AlarmRoutes
 from cityloop.web.api_city import CityRoutes
 from cityloop.web.api_commands import CommandRoutes
+from cityloop.web.api_export import ExportRoutes
 from cityloop.web.api_health import HealthRoutes
 from cityloop.web.api_loops import LoopRoutes
 from cityloop.web.api_past import PastRoutes
@@ -53,6 +54,7 @@ def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
         CityRoutes(city),
         StreamRoutes(city, closing),
         PastRoutes(city),
+        ExportRoutes(city),
         CommandRoutes(city),
         AlarmRoutes(city),
         LoopRoutes(city),

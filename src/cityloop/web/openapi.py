@@ -14,6 +14,7 @@ from cityloop.web.route import Endpoint
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
+_JSON = ("application/json",)
 _COMMAND_PROBLEMS = (403, 409, 411, 413, 415)
 _ANY_PROBLEMS = (421, 503)
 
@@ -44,8 +45,7 @@ def document(table: Sequence[Endpoint]) -> Json:
 
 def _kinds(one: Endpoint) -> list[Any]:
     """The types of an endpoint that travel as JSON."""
-    json = one.declared.media == "application/json"
-    answer = [one.answer] if json and one.answer is not NoneType else []
+    answer = [one.answer] if one.declared.media == _JSON and one.answer is not NoneType else []
     body = [one.body] if one.body is not None else []
     query = [one.query] if one.query is not None else []
     return [*query, *body, *answer, *one.declared.also.values()]
@@ -73,8 +73,10 @@ def _operation(one: Endpoint, schemas: Json, query: Json | None) -> Json:
 
 
 def _path_parameters(one: Endpoint) -> list[Json]:
-    kind = {"type": "string"}
-    return [{"name": name, "in": "path", "required": True, "schema": kind} for name in one.parts]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(kind)}
+        for name, kind in one.parts.items()
+    ]
 
 
 def _query_parameters(query: Json | None) -> list[Json]:
@@ -103,10 +105,10 @@ def _responses(one: Endpoint, schemas: Json) -> Json:
         responses[str(status)] = _carrying("application/json", schemas[_key(kind)], status)
     if one.answer is NoneType:
         return {"204": {"description": "It is done."}} | responses
-    media = one.declared.media
-    json = media == "application/json"
+    json = one.declared.media == _JSON
     schema = schemas[_key(one.answer)] if json else {"type": "string"}
-    return {"200": _carrying(media, schema, 200)} | responses
+    content = {media: {"schema": schema} for media in one.declared.media}
+    return {"200": {"description": "OK", "content": content}} | responses
 
 
 def _problems(one: Endpoint) -> list[int]:

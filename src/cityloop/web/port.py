@@ -1,8 +1,11 @@
 """The one door through which ``web`` meets a city; values are those of ``city.surface``."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
+
+import pyarrow as pa
 
 from cityloop.city.board import Board
 from cityloop.city.desk_reader import DeskReader
@@ -18,7 +21,7 @@ from cityloop.city.surface import (
     Summary,
     Vehicles,
 )
-from cityloop.city.surface_past import Moment, RunRow, Timeline, Trend
+from cityloop.city.surface_past import Moment, RecordTable, RunRow, Timeline, Trend
 
 
 class CityReadings(Protocol):
@@ -98,6 +101,12 @@ class PastReadings(Protocol):
 
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """The first ``limit`` decisions on record with a higher number, in order."""
+        ...
+
+    def table(
+        self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
+    ) -> "AsyncIterator[pa.RecordBatch]":
+        """A table of the record (``since <= city time < until``) in pieces of one schema."""
         ...
 
 

@@ -20,6 +20,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cityloop.kernel.errors import MissingError
+
 Verb = Literal["GET", "POST", "PUT", "DELETE"]
 Answerer = Callable[..., Awaitable[Any]]
 _Method = TypeVar("_Method", bound=Answerer)
@@ -34,7 +36,7 @@ class Declaration:
     verb: Verb
     path: str
     summary: str
-    media: str = _JSON
+    media: tuple[str, ...] = (_JSON,)
     also: Mapping[int, Any] = field(default_factory=dict)
 
 
@@ -44,7 +46,7 @@ class Endpoint:
 
     declared: Declaration
     call: Answerer
-    parts: tuple[str, ...]
+    parts: Mapping[str, Any]
     query: type[msgspec.Struct] | None
     body: Any
     answer: Any
@@ -66,7 +68,11 @@ class Answer(Generic[_Value]):
 
 
 def get(
-    path: str, summary: str, *, media: str = _JSON, also: Mapping[int, Any] | None = None
+    path: str,
+    summary: str,
+    *,
+    media: tuple[str, ...] = (_JSON,),
+    also: Mapping[int, Any] | None = None,
 ) -> Callable[[_Method], _Method]:
     """Declare that a method answers ``GET path``. ``{name:path}`` takes names with slashes."""
     return _declare(Declaration("GET", path, summary, media, also or {}))
@@ -103,11 +109,10 @@ def _endpoint(call: Any) -> Endpoint:
         (answer,) = get_args(answer)
     wants_request = kinds.pop("request", None) is not None
     query, body = kinds.pop("query", None), kinds.pop("body", None)
-    parts = tuple(kinds)
-    for part in parts:
+    for part in kinds:
         if f"{{{part}" not in call.declared.path:
             raise TypeError(f"{call.__qualname__} takes {part}, which is not in its path")
-    return Endpoint(call.declared, call, parts, query, body, answer, wants_request)
+    return Endpoint(call.declared, call, kinds, query, body, answer, wants_request)
 
 
 def routes(table: Iterable[Endpoint]) -> list[BaseRoute]:
@@ -135,7 +140,7 @@ class _Address:
 
 
 async def _answered(one: Endpoint, request: Request) -> ASGIApp:
-    arguments: dict[str, Any] = {name: request.path_params[name] for name in one.parts}
+    arguments = {name: _part(request, name, kind) for name, kind in one.parts.items()}
     if one.query is not None:
         arguments["query"] = msgspec.convert(dict(request.query_params), one.query, strict=False)
     if one.body is not None:
@@ -143,6 +148,14 @@ async def _answered(one: Endpoint, request: Request) -> ASGIApp:
     if one.wants_request:
         arguments["request"] = request
     return _written(await one.call(**arguments))
+
+
+def _part(request: Request, name: str, kind: Any) -> Any:
+    text = request.path_params[name]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise MissingError(f"{name} {text!r}: {error}") from None
 
 
 def _written(given: Any) -> ASGIApp:
