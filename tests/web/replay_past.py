@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cityloop.city.export import row_batch
 from cityloop.city.surface import DecisionRow, LiveState, Measures
+from cityloop.city.surface_alarms import AlarmRow
 from cityloop.city.surface_past import (
     DetectorBars,
     Moment,
@@ -99,6 +100,10 @@ class ReplayPast:
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """As any city."""
         return [row for row in self._city.recorded if row.number > max(number, self.erased)][:limit]
+
+    async def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
+        """As any city."""
+        return self._city.desk.alarms_after(number, limit)
 
     async def table(
         self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None

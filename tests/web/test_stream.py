@@ -12,7 +12,8 @@ from starlette.types import Message
 from tests.web.conftest import Served
 from tests.web.replay import ReplayCity
 
-from cityloop.web.feed import Feed, Places
+from cityloop.web.api_stream import decision_feed
+from cityloop.web.feed import Places
 from cityloop.web.stream import EventStream, SharedEvents
 
 Event = tuple[str, Any]
@@ -56,12 +57,7 @@ class Client:
 @asynccontextmanager
 async def streaming(city: ReplayCity, client: Client, last: str = "0") -> AsyncIterator[None]:
     closing = asyncio.Event()
-    feed = Feed(
-        "decisions",
-        lambda after, limit: city.decisions(limit, after=after),
-        city.past.decisions_after,
-    )
-    stream = EventStream(city, SharedEvents(city), closing, Places([feed], last))
+    stream = EventStream(city, SharedEvents(city), closing, Places([decision_feed(city)], last))
     task = asyncio.create_task(stream({"type": "http"}, client.receive, client.send))
     yield
     client.reading.set()
@@ -240,6 +236,21 @@ def test_no_decision_is_lost_on_a_client_that_was_away(away: int) -> None:
         assert sorted(numbers) == list(range(1, newest + 1))
 
     asyncio.run(story())
+
+
+def test_alarms_follow_as_they_happen_and_are_resumed(served: Served, client: httpx.Client) -> None:
+    known = client.get("/api/alarms").json()
+    path = f"/api/alarms/{known[-1]['id']}/acknowledge"
+    with client.stream("GET", "/api/stream") as answer:
+        events = read_events(answer.iter_lines())
+        next(events)
+        client.post(path, json={"by": "Wu"})
+        served.advance(1)
+        rows = next(data for name, data in events if name == "alarms")
+    assert rows[0]["acknowledged_by"] == "Wu"
+    with client.stream("GET", "/api/stream?after=,1") as answer:
+        rows = next(data for name, data in read_events(answer.iter_lines()) if name == "alarms")
+    assert [row["number"] for row in reversed(rows)] == list(range(2, rows[0]["number"] + 1))
 
 
 def test_vehicles_come_to_those_who_ask_and_are_measured_for_nobody_else(

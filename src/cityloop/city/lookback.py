@@ -12,10 +12,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from cityloop.city.alarm_frames import (
+    ALARM_EVENT,
+    SHIFT_ENTRY,
+    alarm_rows,
+    read_entries,
+    shift_row,
+)
 from cityloop.city.build import Site, wall_time
 from cityloop.city.export import Span, detector_batch, row_batch, signal_batch
 from cityloop.city.rows import decision_rows
 from cityloop.city.surface import DecisionRow, JunctionState, MapData, Measures, ModeName
+from cityloop.city.surface_alarms import AlarmRow, ShiftRow
 from cityloop.city.surface_past import (
     DetectorBars,
     Moment,
@@ -35,7 +43,7 @@ from cityloop.kernel.errors import BusyError, CorruptError, MissingError
 from cityloop.kernel.frame import Frame
 
 _SIGNALS, _LANES = "SignalController", "LaneDetector"
-TYPES = frozenset({_SIGNALS, _LANES, DECISION, MODE_CHANGE})
+TYPES = frozenset({_SIGNALS, _LANES, DECISION, MODE_CHANGE, ALARM_EVENT, SHIFT_ENTRY})
 _SHOWN = 50
 _STEP_S = 5
 _MOST_POINTS = 1_000
@@ -96,6 +104,16 @@ class LookBack:
         """The first ``limit`` decisions that follow a number, in order."""
         return await self._do(lambda: list(islice(self._following(number), limit)))
 
+    async def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
+        """The first ``limit`` alarm events that follow a number, in order."""
+
+        def rows() -> Iterator[AlarmRow]:
+            parts = self._past.numbered_after(ALARM_EVENT, number)
+            found = chain.from_iterable(map(alarm_rows, parts))
+            return (row for row in found if row.number > number)
+
+        return await self._do(lambda: list(islice(rows(), limit)))
+
     async def table(
         self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
     ) -> "AsyncIterator[pa.RecordBatch]":
@@ -106,6 +124,8 @@ class LookBack:
             "signals": partial(self._frames, _SIGNALS, signal_batch),
             "decisions": self._decision_batches,
             "measures": self._measure_batches,
+            "alarms": self._alarm_batches,
+            "shift-log": self._shift_batches,
         }
         pieces = tables[name](span)
         while (piece := await self._do(lambda: next(pieces, None))) is not None:
@@ -215,15 +235,26 @@ class LookBack:
         return Span(name, first, last if until is None else min(last, city_time(until)))
 
     def _frames(self, type_: str, write: FrameWriter, span: Span) -> "Iterator[pa.RecordBatch]":
-        for window in span.windows():
-            parts = self._past.frames(type_, window.run, window.since, window.until)
+        for parts in self._windows(type_, span):
             if parts:
                 yield write(parts)
 
     def _decision_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
-        for window in span.windows():
-            parts = self._past.frames(DECISION, window.run, window.since, window.until)
+        for parts in self._windows(DECISION, span):
             yield row_batch([row for part in parts for row in _rows(part)], DecisionRow)
+
+    def _alarm_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
+        for parts in self._windows(ALARM_EVENT, span):
+            yield row_batch([row for part in parts for row in alarm_rows(part)], AlarmRow)
+
+    def _shift_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
+        for parts in self._windows(SHIFT_ENTRY, span):
+            entries = [entry for part in parts for entry in read_entries(part)]
+            yield row_batch([shift_row(entry) for entry in entries], ShiftRow)
+
+    def _windows(self, type_: str, span: Span) -> Iterator[list[Frame]]:
+        for one in span.windows():
+            yield self._past.frames(type_, one.run, one.since, one.until)
 
     def _measure_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
         kept = self._measured.span(span.run, span.since, span.until)

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from cityloop.city.surface import DecisionRow, JunctionState, Measures, ModeName
 
-RecordTable = Literal["decisions", "measures", "detectors", "signals"]
+RecordTable = Literal["decisions", "measures", "detectors", "signals", "alarms", "shift-log"]
 """What can be exported of the record."""
 
 

@@ -1,7 +1,7 @@
 """Tables as files: every row of a table, as CSV while it is read, or as a workbook."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, get_args
 
@@ -11,6 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from cityloop.city.export import row_batch
+from cityloop.city.surface_alarms import SensorRow
 from cityloop.city.surface_past import RecordTable
 from cityloop.kernel.errors import MissingError
 from cityloop.web.export import CSV, XLSX, csv_pieces, write_workbook
@@ -41,6 +42,11 @@ class ExportRoutes:
         self._tables: dict[str, Source] = {}
         for name in get_args(RecordTable):
             self._tables[name] = self._recorded(name)
+        self._tables["sensors"] = self._sensors
+
+    async def _sensors(self, _query: ExportQuery) -> Batches:
+        """How every sensor does now, whatever the query says."""
+        yield row_batch(self._city.desk.sensors(), SensorRow)
 
     def _recorded(self, name: RecordTable) -> Source:
         return lambda q: self._city.past.table(name, q.run, q.since, q.until)
@@ -64,17 +70,6 @@ class ExportRoutes:
         path = await write_workbook(batches, table)
         done = BackgroundTask(path.unlink)
         return FileResponse(path, headers=headers, media_type=XLSX, background=done)
-
-
-def listed(
-    kind: type[msgspec.Struct], read: Callable[[], Awaitable[list[msgspec.Struct]]]
-) -> Source:
-    """A table whose rows are at hand, whatever the query says."""
-
-    async def batches(_query: ExportQuery) -> Batches:
-        yield row_batch(await read(), kind)
-
-    return batches
 
 
 async def _begun(batches: Batches) -> Batches:

@@ -6,10 +6,15 @@ import msgspec
 from starlette.requests import Request
 
 from cityloop.city.surface import DecisionRow
+from cityloop.city.surface_alarms import AlarmRow
 from cityloop.web.feed import Feed, Places
 from cityloop.web.port import CityPort
 from cityloop.web.route import get
 from cityloop.web.stream import EventStream, SharedEvents
+
+_HELD = 1_000
+"""At least as many decisions as a city holds in memory."""
+_ALARMS_HELD = 5_000
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,7 +35,7 @@ class StreamRoutes:
         self._city = city
         self._shared = SharedEvents(city)
         self._closing = closing
-        self._feeds = (_decisions(city),)
+        self._feeds = decision_feed(city), alarm_feed(city)
 
     @get("/api/stream", "The city as server-sent events", media=("text/event-stream",))
     async def stream(self, request: Request, query: StreamQuery) -> EventStream:
@@ -40,11 +45,32 @@ class StreamRoutes:
         return EventStream(city, shared, self._closing, places, vehicles=query.vehicles)
 
 
-def _decisions(city: CityPort) -> Feed:
-    def held(after: int, limit: int) -> list[DecisionRow]:
-        return city.decisions(limit, after=after)
+def decision_feed(city: CityPort) -> Feed:
+    """The decisions of a city."""
+
+    def newest() -> int:
+        rows = city.decisions(1)
+        return rows[0].number if rows else 0
+
+    def held(after: int) -> list[DecisionRow]:
+        return city.decisions(_HELD, after=after)[::-1]
 
     async def recorded(after: int, limit: int) -> list[DecisionRow]:
         return await city.past.decisions_after(after, limit)
 
-    return Feed("decisions", held, recorded)
+    return Feed("decisions", newest, held, recorded)
+
+
+def alarm_feed(city: CityPort) -> Feed:
+    """The alarms of a city: each as it was after each of its events."""
+
+    def newest() -> int:
+        return city.desk.newest_alarm()
+
+    def held(after: int) -> list[AlarmRow]:
+        return city.desk.alarms_after(after, _ALARMS_HELD)
+
+    async def recorded(after: int, limit: int) -> list[AlarmRow]:
+        return await city.past.alarms_after(after, limit)
+
+    return Feed("alarms", newest, held, recorded)

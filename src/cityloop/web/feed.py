@@ -8,8 +8,6 @@ import msgspec
 
 PIECE = 200
 """At most so many rows are told at once, so that one client's past holds up nobody's present."""
-HELD = 1_000
-"""At least as many as a city holds in memory."""
 _KEPT = 8
 _encode = msgspec.json.encode
 
@@ -37,17 +35,19 @@ class Gap(msgspec.Struct, frozen=True):
 class Feed:
     """One kind of event with numbered rows.
 
-    ``held(after, limit)``: the newest rows in memory with a higher number, newest first.
-    ``recorded(after, limit)``: the first rows on record with a higher number, in order.
+    ``newest()``: the highest number in memory, 0 where there is none. ``held(after)``: the rows in
+    memory with a higher number, in order. ``recorded(after, limit)``: the first of them on record.
     """
 
     def __init__(
         self,
         name: str,
-        held: Callable[[int, int], Rows],
+        newest: Callable[[], int],
+        held: Callable[[int], Rows],
         recorded: Callable[[int, int], Awaitable[Rows]],
     ) -> None:
         self.name = name
+        self._newest = newest
         self._held = held
         self._recorded = recorded
         self._events: dict[tuple[int, int, str], bytes] = {}
@@ -55,24 +55,25 @@ class Feed:
     def place(self, known: int | None) -> int | None:
         """Where a client stands that knows ``known``: never beyond the newest row, for then it
         comes from another city. Who knows nothing begins at now; None until there is any row."""
-        newest = self._held(0, 1)
+        newest = self._newest()
         if not newest:
             return known
-        return newest[0].number if known is None else min(known, newest[0].number)
+        return newest if known is None else min(known, newest)
 
     def before_all(self) -> int | None:
         """The place before the oldest row in memory; None while there is none."""
-        rows = self._held(0, HELD)
-        return rows[-1].number - 1 if rows else None
+        return self._held(0)[0].number - 1 if self._newest() else None
 
     async def since(self, after: int) -> Rows:
         """What follows row ``after``, in order, at most ``PIECE`` rows."""
-        held = self._held(after, HELD)
-        if held and held[-1].number > after + 1:
+        if self._newest() <= after:
+            return ()
+        held = self._held(after)
+        if held[0].number > after + 1:
             recorded = await self._recorded(after, PIECE)
             if recorded:
                 return recorded
-        return held[::-1][:PIECE]
+        return held[:PIECE]
 
     def events(self, rows: Rows, after: int, write_id: Callable[[int], str]) -> bytes:
         """The events that tell ``rows``, which follow ``after``; what is missing is a gap."""

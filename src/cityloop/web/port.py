@@ -21,6 +21,7 @@ from cityloop.city.surface import (
     Summary,
     Vehicles,
 )
+from cityloop.city.surface_alarms import AlarmRow
 from cityloop.city.surface_past import Moment, RecordTable, RunRow, Timeline, Trend
 
 
@@ -101,6 +102,10 @@ class PastReadings(Protocol):
 
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """The first ``limit`` decisions on record with a higher number, in order."""
+        ...
+
+    async def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
+        """The first ``limit`` alarm events on record with a higher number, in order."""
         ...
 
     def table(
