@@ -23,6 +23,7 @@ from cityloop.kernel.errors import BusyError, InputError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows, joined
+from cityloop.perception.together import together
 from cityloop.standards.arrow import ids_of, write_batch, write_ids
 from cityloop.standards.readings import Fault
 
@@ -112,11 +113,7 @@ class IntakeLine:
             for sent in self._sent:
                 await self._put(line, sent, named)
             self._untold = self._told is not None
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(line))
-                tasks.create_task(self._speak(line, named))
-        except* (OSError, EOFError) as errors:
-            raise errors.exceptions[0] from None
+            await together(self._listen(line), self._speak(line, named))
         finally:
             line.close()
 
