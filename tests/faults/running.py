@@ -38,11 +38,11 @@ def until(
 class RunningCity:
     """``cityloop up`` and a client of its API."""
 
-    def __init__(self, data: Path, port: int, *options: str) -> None:
+    def __init__(self, data: Path, port: int, *options: str, city: Path = HANGZHOU) -> None:
         self.data = data
         self.port = port
         self.folder = data / TENANT
-        command = [sys.executable, "-m", "cityloop", "up", str(HANGZHOU), "--data", str(data)]
+        command = [sys.executable, "-m", "cityloop", "up", str(city), "--data", str(data)]
         self.process = subprocess.Popen(
             [*command, "--port", str(port), *options],
             stdout=subprocess.PIPE,
@@ -110,19 +110,19 @@ class RunningCity:
 
 
 @contextmanager
-def running(data: Path, port: int, *options: str) -> Iterator[RunningCity]:
+def running(data: Path, port: int, *options: str, city: Path = HANGZHOU) -> Iterator[RunningCity]:
     """A city that is surely gone afterwards, whatever the test did."""
-    city = RunningCity(data, port, *options)
+    found = RunningCity(data, port, *options, city=city)
     try:
-        yield city
+        yield found
     finally:
         family = []
-        if city.process.poll() is None:
-            parent = psutil.Process(city.process.pid)
+        if found.process.poll() is None:
+            parent = psutil.Process(found.process.pid)
             family = [*parent.children(recursive=True), parent]
         for process in family:
             process.kill()
-        city.process.wait(30)
-        city.client.close()
-        assert city.process.stdout is not None
-        city.process.stdout.close()
+        found.process.wait(30)
+        found.client.close()
+        assert found.process.stdout is not None
+        found.process.stdout.close()

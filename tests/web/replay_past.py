@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cityloop.city.export import row_batch
 from cityloop.city.surface import DecisionRow, LiveState, Measures
-from cityloop.city.surface_alarms import AlarmRow
+from cityloop.city.surface_alarms import AlarmRow, ShiftRow
 from cityloop.city.surface_past import (
     DetectorBars,
     Moment,
@@ -97,6 +97,10 @@ class ReplayPast:
         )
         return Trend("replay-1", [str(state.city_time) for state in kept], *columns)
 
+    async def entries_after(self, number: int, limit: int) -> list[ShiftRow]:
+        """As any city; it has but a few."""
+        return self._city.desk.shift_log(1_000, number, None)[::-1][:limit]
+
     async def decisions_after(self, number: int, limit: int) -> list[DecisionRow]:
         """As any city."""
         return [row for row in self._city.recorded if row.number > max(number, self.erased)][:limit]
@@ -108,11 +112,15 @@ class ReplayPast:
     async def table(
         self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
     ) -> AsyncIterator[pa.RecordBatch]:
-        """As any city; decisions and measures only."""
+        """As any city; but signals and detectors are measures here."""
         if name == "decisions":
             rows = self._city.recorded
             for begin in range(0, len(rows), 500):
                 yield row_batch(rows[begin : begin + 500], DecisionRow)
+        elif name == "alarms":
+            yield row_batch(await self.alarms_after(0, 1_000), AlarmRow)
+        elif name == "shift-log":
+            yield row_batch(await self.entries_after(0, 1_000), ShiftRow)
         else:
             yield row_batch([state.measures for state in self._states], Measures)
 

@@ -155,5 +155,10 @@ def shift_row(entry: Entry) -> ShiftRow:
     )
 
 
+def shift_rows(part: Frame) -> list[ShiftRow]:
+    """The rows of a ShiftEntry frame."""
+    return [shift_row(entry) for entry in read_entries(part)]
+
+
 def _write(value: object) -> str:
     return msgspec.json.encode(value).decode()

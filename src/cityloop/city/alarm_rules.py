@@ -81,12 +81,7 @@ class Street:
 def machine_conditions(machine: Machine) -> Iterator[Condition]:
     """Processes, log and disk."""
     yield from trouble_conditions(machine.troubles)
-    if machine.log_error:
-        data = {"error": machine.log_error, "waiting": machine.waiting}
-        yield Condition("log-failing", "log", data)
-    elif machine.age_s > LOG_BEHIND_S:
-        behind = {"waiting": machine.waiting, "age_s": round(machine.age_s, 1)}
-        yield Condition("log-behind", "log", behind)
+    yield from log_conditions(machine.log_error, machine.waiting, machine.age_s)
     if machine.disk_free < min(DISK_LOW_BYTES, DISK_LOW_SHARE * machine.disk_total):
         free = round(machine.disk_free / 1e9, 1)
         percent = round(100 * machine.disk_free / machine.disk_total, 1)
@@ -94,6 +89,15 @@ def machine_conditions(machine: Machine) -> Iterator[Condition]:
     if machine.latency_p99_ms is not None and machine.latency_p99_ms > LATE_MS:
         late = {"p99_ms": round(machine.latency_p99_ms), "limit_ms": LATE_MS}
         yield Condition("loop-late", "loops", late)
+
+
+def log_conditions(error: str, waiting: int, age_s: float) -> Iterator[Condition]:
+    """The log's writer fails, or is behind."""
+    if error:
+        yield Condition("log-failing", "log", {"error": error, "waiting": waiting})
+    elif age_s > LOG_BEHIND_S:
+        behind = {"waiting": waiting, "age_s": round(age_s, 1)}
+        yield Condition("log-behind", "log", behind)
 
 
 def trouble_conditions(of: Mapping[str, Trouble]) -> Iterator[Condition]:

@@ -39,6 +39,7 @@ from cityloop.standards.network import RoadNetwork
 from cityloop.standards.plans import Calendar, Schedule, read_calendar, read_plans
 from cityloop.standards.signals import SignalBank
 from cityloop.twins.sumo.demand import read_demand
+from cityloop.twins.sumo.faults import Fault, read_faults
 from cityloop.twins.sumo.network import entity_id
 from cityloop.twins.sumo.programs import write_programs
 from cityloop.twins.sumo.scenario import SumoScenario
@@ -70,6 +71,7 @@ class Site:
     home: Path
     registered: Mapping[str, Declared]
     schedule: Schedule
+    faults: tuple[Fault, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -103,6 +105,8 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     schedule = read_schedule(seen.settings, folder)
     _check_schedule(schedule, network, seen.limits, folder)
     programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
+    devices = _devices(network, scenario)
+    table = seen.settings.twin.faults
     return Site(
         seen.settings,
         seen.root,
@@ -110,10 +114,11 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
         seen.limits,
         scenario,
         scenario.with_additional(programs),
-        _devices(network, scenario),
+        devices,
         folder.absolute(),
         seen.registered,
         schedule,
+        read_faults(folder / table, devices) if table else (),
     )
 
 

@@ -56,6 +56,7 @@ class Twin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     baseline: Literal["webster", "none"] = "webster"
     seed: Annotated[int, Meta(ge=0)] = 1
     hour_s: Annotated[int, Meta(gt=0)] = 3600
+    faults: str | None = None
 
 
 class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -75,6 +75,11 @@ class Desk:
         """Those that are not closed, oldest first."""
         return list(self._alarms)
 
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The newest of an alarm's event, and of an entry of the shift log."""
+        return self._alarms.number, self._shift.number
+
     def hear_time(self, wall: WallTime) -> None:
         """The wall time now."""
         self.wall = wall

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from cityloop.city.alarm_frames import alarm_row
-from cityloop.city.alarm_rules import Trouble, trouble_conditions
+from cityloop.city.alarm_rules import Trouble, log_conditions, trouble_conditions
 from cityloop.city.board import Ask
 from cityloop.city.sensor_book import Health
 from cityloop.city.surface_alarms import (
@@ -26,9 +26,10 @@ from cityloop.city.surface_alarms import (
 )
 from cityloop.city.wire import Roll
 from cityloop.kernel.clock import CityTime, WallTime, city_time, iso
+from cityloop.kernel.errors import BusyError, MissingError
 from cityloop.kernel.frame import EntityIds
 from cityloop.reaction.alarms import Event
-from cityloop.reaction.conditions import Announcer, Instant
+from cityloop.reaction.conditions import Announcer, Condition, Instant
 
 _KEPT = 5000
 _STATES: Mapping[Health, SensorState] = {
@@ -59,8 +60,11 @@ class DeskReader:
         self._events: deque[AlarmRow] = deque(maxlen=_KEPT)
         self._entries: deque[ShiftRow] = deque(maxlen=_KEPT)
         self._sensors = SensorsShown({}, {})
+        self.log_error = ""
+        """Why nothing can be recorded now; empty while it can."""
         self._holds: list[HeldJunction] = []
-        self._ended: list[AlarmRow] = []
+        self._unrecorded: list[Condition] = []
+        self._provisional: list[AlarmRow] = []
 
     def hear(self, topic: str, body: bytes) -> bool:
         """Take in what the hub tells; False for a topic that is not the desk's."""
@@ -73,15 +77,20 @@ class DeskReader:
                 self._sensors = msgspec.json.decode(body, type=SensorsShown)
             case "holds":
                 self._holds = msgspec.json.decode(body, type=list[HeldJunction])
+            case "log-error":
+                self.log_error, waiting = msgspec.json.decode(body, type=tuple[str, int])
+                self._unrecorded = list(log_conditions(self.log_error, waiting, 0.0))
             case _:
                 return False
         return True
 
     def _hear_alarms(self, rows: list[AlarmRow]) -> None:
         with self._lock:
-            known = self._events[-1].number if self._events else 0
             for row in rows:
+                known = self._events[-1].number if self._events else 0
                 if row.number > known:
+                    if row.number > known + 1:
+                        self._events.clear()
                     self._events.append(row)
                     self._newest[row.id] = row
             if len(self._newest) > _KEPT:
@@ -96,25 +105,37 @@ class DeskReader:
 
     def hear_roll(self, roll: Roll, hub_alive: bool, city_time: str | None, run: str) -> None:
         """What the supervisor says of its processes, and whether the hub could tell it itself."""
-        self._ended = [] if hub_alive else _ended(roll, city_time, run)
+        troubles = {name: Trouble(WallTime(at), n) for name, (at, n) in roll.troubles.items()}
+        there = self._unrecorded if hub_alive else list(trouble_conditions(troubles))
+        self._provisional = _provisional(there, city_time, run)
 
     async def attend(self, act: str, by: str, **arguments: object) -> None:
         """A person's act: acknowledge, shelve, unshelve, escalate (an alarm's ``id``), or note.
 
-        Raises RefusedError with the reason, BusyError while the hub is away.
+        Raises MissingError for an alarm that does not exist, RefusedError with the reason, and
+        BusyError while the hub is away or has not recorded the alarm yet.
         """
+        self._expect(str(arguments.get("id", "")))
         await self._ask("attend", act=act, by=by, **arguments)
 
+    def _expect(self, alarm_id: str) -> None:
+        with self._lock:
+            known = not alarm_id or alarm_id in self._newest
+        if not known and any(row.id == alarm_id for row in self._provisional):
+            raise BusyError("This alarm is not on record yet; try again when the hub is back.")
+        if not known:
+            raise MissingError(f"Alarm {alarm_id} does not exist; see the list for its id.")
+
     def alarms(self) -> list[AlarmRow]:
-        """The newest row of every alarm at hand, oldest number first; those of processes that
-        ended while the hub is away come with number 0 and cannot be handled yet."""
+        """The newest row of every alarm at hand, oldest number first; what the hub cannot
+        record, for it or the disk is away, comes with number 0 and cannot be handled yet."""
         with self._lock:
             rows = sorted(self._newest.values(), key=lambda row: row.number)
         known = {row.id for row in rows}
-        return [*(row for row in self._ended if row.id not in known), *rows]
+        return [*(row for row in self._provisional if row.id not in known), *rows]
 
     def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
-        """What happened after a number, oldest first, as far as it is at hand."""
+        """What happened after a number, oldest first, as far as it is at hand without a hole."""
         with self._lock:
             rows = list(self._events)
         return list(itertools.islice((row for row in rows if row.number > number), limit))
@@ -134,6 +155,12 @@ class DeskReader:
             if row.number > after and (before is None or row.number < before)
         )
         return list(itertools.islice(wanted, limit))
+
+    @property
+    def shift_ends(self) -> int:
+        """One more than the newest entry's number."""
+        with self._lock:
+            return self._entries[-1].number + 1 if self._entries else 1
 
     def sensors(self) -> list[SensorRow]:
         """Every device of the city."""
@@ -158,16 +185,15 @@ class DeskReader:
         """A shift in figures, for the hand-over; ``since`` and ``until`` in city time."""
         first, last = city_time(since), city_time(until)
         with self._lock:
-            events = [row for row in self._events if first <= _ms(row.raised_at) <= last]
+            events = [r for r in self._newest.values() if first <= _ms(r.raised_at) <= last]
             entries = [row for row in self._entries if first <= _ms(row.at) <= last]
-        raised = {row.id: row for row in events}
         return ShiftSummary(
             since=iso(first),
             until=iso(last),
-            raised=dict(Counter(row.severity for row in raised.values())),
-            acknowledged=sum(row.acknowledged_by is not None for row in raised.values()),
-            escalated=sum(row.escalated_to is not None for row in raised.values()),
-            busiest_10_min=_busiest([_ms(row.raised_at) for row in raised.values()]),
+            raised=dict(Counter(row.severity for row in events)),
+            acknowledged=sum(row.acknowledged_by is not None for row in events),
+            escalated=sum(row.escalated_to is not None for row in events),
+            busiest_10_min=_busiest([_ms(row.raised_at) for row in events]),
             acts=dict(Counter(row.kind for row in entries)),
             notes=[row for row in entries if not row.data],
             open_alarms=[row for row in self.alarms() if row.state != "closed"],
@@ -175,12 +201,13 @@ class DeskReader:
         )
 
 
-def _ended(roll: Roll, city_time: str | None, run: str) -> list[AlarmRow]:
-    """The rows that the hub will record when it is back."""
-    troubles = {name: Trouble(WallTime(at), n) for name, (at, n) in roll.troubles.items()}
-    seen = {condition.key: condition for condition in trouble_conditions(troubles)}
+def _provisional(
+    conditions: Iterable[Condition], city_time: str | None, run: str
+) -> list[AlarmRow]:
+    """The rows that the hub will record when it can."""
+    seen = {condition.key: condition for condition in conditions}
     at = CityTime(_ms(city_time) if city_time else 0)
-    wall = max((trouble.since for trouble in troubles.values()), default=WallTime(0))
+    wall = max((c.since for c in seen.values() if c.since is not None), default=WallTime(0))
     told = Announcer(0).tell([], set(seen), seen, Instant(run, at, wall))
     return [alarm_row(Event(0, act, alarm, at, wall)) for act, alarm in told]
 

@@ -19,7 +19,7 @@ import numpy as np
 import structlog
 
 from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
-from cityloop.city.hub import Effects
+from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_line import write_orders
 from cityloop.city.journal import keep_journal
 from cityloop.city.lookout import Lookout
@@ -126,7 +126,10 @@ class HubProcess:
         self._orders: list[OrderColumns] = []
         self._latency, self._act = Meter(), Meter()
         self._lookout = Lookout(
-            self._tenant.log.folder, self._writer.state, partial(self._latency.percentile, 99)
+            self._hub,
+            self._tenant.log.folder,
+            self._writer.state,
+            partial(self._latency.percentile, 99),
         )
         self._show_at = self._board_at = 0.0
         self._planned: tuple[int, int, str | None] | None = None
@@ -223,7 +226,7 @@ class HubProcess:
                     _decisions([r for r in self._hub.recent if r.number <= self._recorded])
                 )
                 self._planned, self._board_at = None, 0.0
-                for told in self._lookout.welcome(self._hub):
+                for told in self._lookout.welcome():
                     reading.tell(told)
                 reading.tell(self._intake.news())
             case Ask():
@@ -271,6 +274,8 @@ class HubProcess:
             key, sequence = (batch.source, batch.run), batch.sequence
             rows = effects.rows if batch is effects.batches[-1] else []
             future.add_done_callback(partial(self._kept, key, sequence, started, rows))
+            if batch.source == OPERATORS:
+                future.add_done_callback(partial(self._lookout.recorded, *self._hub.desk.fresh()))
             if sequence % _CHECKPOINT_EVERY == 0:
                 future.add_done_callback(partial(self._checkpoint, key, sequence, self._hub.save()))
         for failure in effects.failures:
@@ -369,7 +374,7 @@ class HubProcess:
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
             board = list(self._board()) if now >= self._board_at else []
-            news = [*self._lookout.news(self._hub, now), *([sources] if sources else [])]
+            news = [*self._lookout.news(now), *([sources] if sources else [])]
             for reading in self._readings.values():
                 for told in (*news, *board):
                     reading.tell(told)

@@ -135,6 +135,8 @@ class LiveCity:
         seen = self._shown.city_time is not None
         why = "" if seen else "no sensor has been read yet; wait for the first second of the run"
         parts.append(HealthPart("context", True, seen, why))
+        log = self.desk.log_error
+        parts.append(HealthPart("log", True, not log, log and f"nothing can be recorded: {log}"))
         return Health(parts)
 
     def map(self) -> MapData:

@@ -12,13 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from cityloop.city.alarm_frames import (
-    ALARM_EVENT,
-    SHIFT_ENTRY,
-    alarm_rows,
-    read_entries,
-    shift_row,
-)
+from cityloop.city.alarm_frames import ALARM_EVENT, SHIFT_ENTRY, alarm_rows, shift_rows
 from cityloop.city.build import Site, wall_time
 from cityloop.city.export import Span, detector_batch, row_batch, signal_batch
 from cityloop.city.rows import decision_rows
@@ -54,6 +48,7 @@ FrameWriter: TypeAlias = "Callable[[Sequence[Frame]], pa.RecordBatch]"
 Modes = dict[str, dict[str, ModeName]]
 _read_measures = msgspec.json.Decoder(Measures).decode
 _T = TypeVar("_T")
+_Row = TypeVar("_Row", AlarmRow, ShiftRow)
 
 
 class LookBack:
@@ -105,14 +100,12 @@ class LookBack:
         return await self._do(lambda: list(islice(self._following(number), limit)))
 
     async def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
-        """The first ``limit`` alarm events that follow a number, in order."""
+        """The first ``limit`` events of alarms that follow a number, in order."""
+        return await self._do(lambda: self._numbered(ALARM_EVENT, alarm_rows, number, limit))
 
-        def rows() -> Iterator[AlarmRow]:
-            parts = self._past.numbered_after(ALARM_EVENT, number)
-            found = chain.from_iterable(map(alarm_rows, parts))
-            return (row for row in found if row.number > number)
-
-        return await self._do(lambda: list(islice(rows(), limit)))
+    async def entries_after(self, number: int, limit: int) -> list[ShiftRow]:
+        """The first ``limit`` entries of the shift log that follow a number, in order."""
+        return await self._do(lambda: self._numbered(SHIFT_ENTRY, shift_rows, number, limit))
 
     async def table(
         self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
@@ -124,8 +117,8 @@ class LookBack:
             "signals": partial(self._frames, _SIGNALS, signal_batch),
             "decisions": self._decision_batches,
             "measures": self._measure_batches,
-            "alarms": self._alarm_batches,
-            "shift-log": self._shift_batches,
+            "alarms": partial(self._few, ALARM_EVENT, alarm_rows, AlarmRow),
+            "shift-log": partial(self._few, SHIFT_ENTRY, shift_rows, ShiftRow),
         }
         pieces = tables[name](span)
         while (piece := await self._do(lambda: next(pieces, None))) is not None:
@@ -193,6 +186,12 @@ class LookBack:
         rows = chain.from_iterable(map(_rows, parts))
         return (row for row in rows if row.number > number)
 
+    def _numbered(
+        self, type_: str, read: Callable[[Frame], list[_Row]], number: int, limit: int
+    ) -> list[_Row]:
+        rows = chain.from_iterable(map(read, self._past.numbered_after(type_, number)))
+        return list(islice((row for row in rows if row.number > number), limit))
+
     def _timeline(self, junction: str, minutes: float, run: str, at: CityTime) -> Timeline:
         row = next((i for i, j in enumerate(self._map.junctions) if j.id == junction), None)
         if row is None:
@@ -243,14 +242,11 @@ class LookBack:
         for parts in self._windows(DECISION, span):
             yield row_batch([row for part in parts for row in _rows(part)], DecisionRow)
 
-    def _alarm_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
-        for parts in self._windows(ALARM_EVENT, span):
-            yield row_batch([row for part in parts for row in alarm_rows(part)], AlarmRow)
-
-    def _shift_batches(self, span: Span) -> "Iterator[pa.RecordBatch]":
-        for parts in self._windows(SHIFT_ENTRY, span):
-            entries = [entry for part in parts for entry in read_entries(part)]
-            yield row_batch([shift_row(entry) for entry in entries], ShiftRow)
+    def _few(
+        self, type_: str, read: Callable[[Frame], list[_Row]], kind: type[_Row], span: Span
+    ) -> "Iterator[pa.RecordBatch]":
+        for parts in self._windows(type_, span):
+            yield row_batch([row for part in parts for row in read(part)], kind)
 
     def _windows(self, type_: str, span: Span) -> Iterator[list[Frame]]:
         for one in span.windows():

@@ -2,7 +2,9 @@
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -10,10 +12,11 @@ import msgspec
 from cityloop.city.alarm_rules import Machine, SourceHealth, Trouble
 from cityloop.city.hub import Hub
 from cityloop.city.rows import action_name
-from cityloop.city.surface_alarms import HeldJunction
+from cityloop.city.surface_alarms import AlarmRow, HeldJunction, ShiftRow
 from cityloop.city.wire import Roll, Told
 from cityloop.interconnection.writer import WriterState
 from cityloop.kernel.clock import WallTime, iso
+from cityloop.kernel.ports import Position
 
 _EVERY_S = 1.0
 _SENSORS_EVERY_S = 5.0
@@ -25,15 +28,21 @@ class Lookout:
 
     def __init__(
         self,
+        hub: Hub,
         folder: Path,
         writer: Callable[[], WriterState],
         latency_p99_ms: Callable[[], float | None],
     ) -> None:
+        self._hub = hub
         self._folder = folder
         self._writer = writer
         self._latency_p99_ms = latency_p99_ms
         self._next = self._sensors_at = 0.0
         self._heard_at: dict[str, float] = {}
+        self._told_error = ""
+        self._alarms: deque[AlarmRow] = deque()
+        self._entries: deque[ShiftRow] = deque()
+        self._recorded = hub.desk.numbers
         self.roll = Roll({}, 1.0, False)
 
     def heard(self, source: str) -> None:
@@ -73,34 +82,60 @@ class Lookout:
         silent_s = quiet_s if quiet_s > longest_s and not self.roll.paused else 0.0
         return SourceHealth("ok", "", silent_s)
 
-    def news(self, hub: Hub, now: float) -> list[Told]:
+    def recorded(
+        self, alarms: list[AlarmRow], entries: list[ShiftRow], done: "Future[Position]"
+    ) -> None:
+        """These may be on record now, says the writer's thread: people are told of what is, for a
+        number then never comes to mean another."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        alarm, entry = self._recorded
+        self._recorded = (
+            alarms[-1].number if alarms else alarm,
+            entries[-1].number if entries else entry,
+        )
+        self._alarms.extend(alarms)
+        self._entries.extend(entries)
+
+    def news(self, now: float) -> list[Told]:
         """What readers are told of the desk since they were told last."""
-        alarms, entries = hub.desk.fresh()
-        told = [Told("alarms", msgspec.json.encode(alarms))] if alarms else []
-        told += [Told("shift-log", msgspec.json.encode(entries))] if entries else []
+        told = _rows("alarms", [self._alarms.popleft() for _ in range(len(self._alarms))])
+        told += _rows("shift-log", [self._entries.popleft() for _ in range(len(self._entries))])
+        if self._writer().failing != self._told_error:
+            told.append(self._log_error())
         if now >= self._sensors_at:
             self._sensors_at = now + _SENSORS_EVERY_S
-            told += [_sensors(hub), _holds(hub)]
+            told += [self._sensors(), self._holds()]
         return told
 
-    def welcome(self, hub: Hub) -> list[Told]:
+    def welcome(self) -> list[Told]:
         """All that a new reader should know of the desk."""
-        alarms, entries = hub.desk.all()
+        alarms, entries = self._hub.desk.all()
+        known, entered = self._recorded
         return [
-            Told("alarms", msgspec.json.encode(alarms)),
-            Told("shift-log", msgspec.json.encode(entries)),
-            _sensors(hub),
-            _holds(hub),
+            *_rows("alarms", [row for row in alarms if row.number <= known]),
+            *_rows("shift-log", [row for row in entries if row.number <= entered]),
+            self._sensors(),
+            self._holds(),
+            self._log_error(),
         ]
 
+    def _log_error(self) -> Told:
+        state = self._writer()
+        self._told_error = state.failing
+        return Told("log-error", msgspec.json.encode((state.failing, state.depth)))
 
-def _holds(hub: Hub) -> Told:
-    rows = [
-        HeldJunction(name.rpartition(":")[2], action_name(action), iso(lease.expires_at))
-        for name, (lease, action) in hub.holds.held(hub.now).items()
-    ]
-    return Told("holds", msgspec.json.encode(rows))
+    def _holds(self) -> Told:
+        hub = self._hub
+        rows = [
+            HeldJunction(name.rpartition(":")[2], action_name(action), iso(lease.expires_at))
+            for name, (lease, action) in hub.holds.held(hub.now).items()
+        ]
+        return Told("holds", msgspec.json.encode(rows))
+
+    def _sensors(self) -> Told:
+        return Told("sensors", msgspec.json.encode(self._hub.watch.sensors.shown(self._hub.now)))
 
 
-def _sensors(hub: Hub) -> Told:
-    return Told("sensors", msgspec.json.encode(hub.watch.sensors.shown(hub.now)))
+def _rows(topic: str, rows: list[AlarmRow] | list[ShiftRow]) -> list[Told]:
+    return [Told(topic, msgspec.json.encode(rows))] if rows else []

@@ -169,19 +169,19 @@ class SensorBook:
         for row in np.flatnonzero(health).tolist():
             name, how = sensors.ids.names[row], Health(int(health[row]))
             where = self._junctions.get(name)
-            data: dict[str, object] = {"junction": where or name}
+            data: dict[str, object] = {"junction": where}
             match how:
                 case Health.FROZEN:
                     data["minutes"] = round(float(sensors.repeats_s[row]) / 60, 1)
-                    yield Condition("sensor-frozen", name, data, where)
+                    yield Condition("sensor-frozen", name, data, where, family=type_)
                 case Health.ABSURD:
                     rejected = self._rejected[name]
                     data |= {"rejected": rejected.lately, "attribute": rejected.attribute}
-                    yield Condition("sensor-absurd", name, data, where)
+                    yield Condition("sensor-absurd", name, data, where, family=type_)
                 case _ if silence_s[row] > SILENT_S:
                     kind = "cabinet-silent" if type_ == CABINET else "sensor-silent"
                     data["silent_s"] = round(float(silence_s[row]))
-                    yield Condition(kind, name, data, where)
+                    yield Condition(kind, name, data, where, family=type_)
 
     def shown(self, now: CityTime) -> SensorsShown:
         """What people see of all sensors, in columns."""

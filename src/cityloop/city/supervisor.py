@@ -191,6 +191,7 @@ class Supervisor:
             scenario=site.scenario if name == TWIN else site.baseline,
             network=site.network,
             limits=site.limits,
+            faults=site.faults if name == TWIN else (),
             truth=self._folder / "truth",
             schedule=site.schedule,
             hub=self._folder / "hub" if name == TWIN else None,

@@ -10,8 +10,11 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from cityloop.reaction.alarm_kinds import Group, Severity
-from cityloop.reaction.alarms import State
+from cityloop.reaction.alarms import SHELVED_MOST_MIN, State
 
+NoteKind = Literal["note", "handover", "incident", "maintenance"]
+"""What a person may write in the shift log; every other kind is entered by an act."""
+MOST_SHELVED_MIN = SHELVED_MOST_MIN
 SensorState = Literal["ok", "silent", "frozen", "absurd", "never"]
 
 

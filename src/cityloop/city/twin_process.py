@@ -25,6 +25,7 @@ from cityloop.safety.cabinet import CabinetBank
 from cityloop.safety.envelope import Limits
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.plans import Schedule
+from cityloop.twins.sumo.faults import BrokenSensors, Fault
 from cityloop.twins.sumo.scenario import SumoScenario
 from cityloop.twins.sumo.twin import SumoTwin
 
@@ -52,6 +53,7 @@ class TwinSpec:
     truth: Path
     schedule: Schedule
     hub: Path | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 class Stopped(Exception):  # noqa: N818 (it is no error: the city ends)
@@ -117,13 +119,14 @@ def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton, cabinets: CabinetBank | N
     gc.freeze()
     line = HubLine(spec.hub, TWIN_SOURCE, spec.run) if spec.hub else None
     witness = Witness(spec.name, spec.truth, twin)
-    frames = twin.sense()
+    broken = BrokenSensors(spec.faults)
+    frames = broken.sent(0, twin.sense())
     for at in range(1, spec.seconds + 1):
         baton.wait(at, witness)
         orders = line.exchange(at, frames) if line else ()
         if line and cabinets and (plans := line.take_plans()) is not None:
             _go_by(plans, cabinets)
-        frames = twin.step(orders)
+        frames = broken.sent(at, twin.step(orders))
         witness.tell(at, now=time.monotonic())
         baton.tell(at)
     if line:

@@ -24,6 +24,7 @@ class Condition:
     """Something that needs a person: ``data`` holds what its kind's sentence tells.
 
     ``since``: where others saw it earlier than this look, and may have told people already.
+    ``family``: of what stands at no junction but belongs together.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Condition:
     junction: str | None = None
     severity: Severity | None = None
     since: WallTime | None = None
+    family: str | None = None
 
     @property
     def key(self) -> Key:
@@ -41,7 +43,7 @@ class Condition:
     @property
     def place(self) -> str:
         """Conditions of one kind and place share an alarm."""
-        return self.junction or self.subject
+        return self.junction or self.family or self.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
 from cityloop.kernel.clock import CityTime, WallTime
 
-NoteKind = Literal["note", "handover", "incident", "maintenance"]
-"""What a person may write; every other kind is entered by an act."""
 _KEPT = 2000
 
 

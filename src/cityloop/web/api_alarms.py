@@ -5,11 +5,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from cityloop.city.surface_alarms import AlarmRow, SensorRow, ShiftRow, ShiftSummary
-from cityloop.reaction.alarms import SHELVED_MOST_MIN
-from cityloop.reaction.shift_log import NoteKind
+from cityloop.city.surface_alarms import (
+    MOST_SHELVED_MIN,
+    AlarmRow,
+    NoteKind,
+    SensorRow,
+    ShiftRow,
+    ShiftSummary,
+)
 from cityloop.web.api_commands import By
-from cityloop.web.port import DeskPort
+from cityloop.web.port import CityPort
 from cityloop.web.route import get, post
 
 Words = Annotated[str, msgspec.Meta(max_length=2000)]
@@ -35,7 +40,7 @@ class Shelve(msgspec.Struct, forbid_unknown_fields=True):
 
     by: By
     reason: Reason
-    minutes: Annotated[float, msgspec.Meta(gt=0, le=SHELVED_MOST_MIN)]
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=MOST_SHELVED_MIN)]
 
 
 class Unshelve(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,7 +83,7 @@ class SummaryQuery(msgspec.Struct, forbid_unknown_fields=True):
 class AlarmRoutes:
     """/api: alarms, shift log and sensors; commands are answered 204."""
 
-    def __init__(self, city: DeskPort) -> None:
+    def __init__(self, city: CityPort) -> None:
         self._city = city
 
     @get("/api/alarms", "The alarms: what needs a person, and what did lately")
@@ -112,7 +117,13 @@ class AlarmRoutes:
     @get("/api/shift-log", "What people noted and did, newest first")
     async def shift_log(self, query: ShiftQuery) -> list[ShiftRow]:
         """A page of it, by number."""
-        return self._city.desk.shift_log(query.limit, query.after, query.before)
+        rows = self._city.desk.shift_log(query.limit, query.after, query.before)
+        end = query.before or self._city.desk.shift_ends
+        first = max(query.after + 1, end - query.limit)
+        if first < end and (not rows or rows[-1].number > first):
+            recorded = await self._city.past.entries_after(first - 1, end - first)
+            rows = [row for row in reversed(recorded) if row.number < end]
+        return rows
 
     @post("/api/shift-log", "Note something down for those who come next")
     async def note(self, body: Note) -> None:

@@ -21,7 +21,7 @@ from cityloop.city.surface import (
     Summary,
     Vehicles,
 )
-from cityloop.city.surface_alarms import AlarmRow
+from cityloop.city.surface_alarms import AlarmRow, ShiftRow
 from cityloop.city.surface_past import Moment, RecordTable, RunRow, Timeline, Trend
 
 
@@ -105,7 +105,11 @@ class PastReadings(Protocol):
         ...
 
     async def alarms_after(self, number: int, limit: int) -> list[AlarmRow]:
-        """The first ``limit`` alarm events on record with a higher number, in order."""
+        """The first ``limit`` events of alarms on record with a higher number, in order."""
+        ...
+
+    async def entries_after(self, number: int, limit: int) -> list[ShiftRow]:
+        """The first ``limit`` entries of the shift log with a higher number, in order."""
         ...
 
     def table(
