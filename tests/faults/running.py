@@ -36,12 +36,12 @@ def until(
 
 
 class RunningCity:
-    """``cityloop up`` and a client of its API."""
+    """``cityloop up`` and a client of its API; the city's tenant is called like its folder."""
 
     def __init__(self, data: Path, port: int, *options: str, city: Path = HANGZHOU) -> None:
         self.data = data
         self.port = port
-        self.folder = data / TENANT
+        self.folder = data / city.name
         command = [sys.executable, "-m", "cityloop", "up", str(city), "--data", str(data)]
         self.process = subprocess.Popen(
             [*command, "--port", str(port), *options],

@@ -3,9 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.changes import Reject
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.frame import Column, EntityIds
+from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
+from cityloop.perception.devices import Declared
+from cityloop.perception.live_gate import LiveGate, LiveSource
 from cityloop.perception.plausible import FROZEN, JUMPS, SOUND, Believer
+from cityloop.standards.attributes import declared
+from cityloop.standards.kept import KeptRow, read_kept
 from cityloop.standards.plausibility import Plausible, plausible
 
 IDS = EntityIds(["urn:ngsi-ld:WeatherObserved:roof", "urn:ngsi-ld:WeatherObserved:yard"])
@@ -68,3 +75,28 @@ def test_every_limit_lets_the_quantity_cross_its_range_some_day(type_: str) -> N
     for limits in plausible()[type_].values():
         assert limits.most_per_s > 0
         assert limits.frozen_s >= 3600
+
+
+def test_the_gate_refuses_a_jump_and_lets_the_rest_of_its_row_in() -> None:
+    kept: list[Reject] = []
+    source = LiveSource("roofs", Declared({"WeatherObserved": IDS}), late_s=3600, ahead_s=60)
+    gate = LiveGate([source], declared(), kept.extend)
+
+    def admitted(sequence: int, at: int, celsius: float, *, again: bool = False) -> set[str]:
+        one = np.array([at], np.int64)
+        columns = {
+            "temperature": Column(np.array([celsius])),
+            "relativeHumidity": Column(np.array([0.5])),
+        }
+        part = Rows("WeatherObserved", "live", IDS, np.array([0], np.int32), one, columns)
+        batch = Batch("roofs", "live", sequence, rows=(part,))
+        (found,) = gate.admit(batch, CityTime(at), again=again).rows
+        return {name for name, column in found.columns.items() if not np.any(column.absent)}
+
+    assert admitted(1, 60_000, 20.0) == {"temperature", "relativeHumidity"}
+    assert admitted(2, 120_000, 60.0) == {"relativeHumidity"}
+    assert [reject.reason.partition(":")[0] for reject in kept] == ["jumps"]
+    assert read_kept(kept[0].content) == KeptRow(
+        "WeatherObserved", IDS.names[0], 120_000, {"temperature": 60.0}
+    )
+    assert admitted(3, 180_000, 60.0, again=True) == {"temperature", "relativeHumidity"}

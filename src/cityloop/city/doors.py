@@ -1,9 +1,11 @@
 """The ways in as the web's process knows them: how sources are, and what was rejected."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
 
+from cityloop.city.board import Ask
 from cityloop.city.build import wall_time
 from cityloop.city.surface import RejectRow, SourceRow
 from cityloop.interconnection.rejects import SqliteRejects
@@ -14,10 +16,13 @@ _LAST_MS = 253_402_300_799_999
 
 
 class Doors:
-    """``folder``: the tenant's, whose rejects are read where they lie."""
+    """``folder``: the tenant's, whose rejects are read where they lie. ``ask``: carries a command
+    to the hub.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ask: Ask) -> None:
         self._folder = folder
+        self._ask = ask
         self._sources: list[SourceRow] = []
         self._rejects: SqliteRejects | None = None
 
@@ -36,10 +41,21 @@ class Doors:
         """The newest rejects with a number above ``after``, newest first; empty for any source or
         reason. Safe from any thread.
         """
+        found = self._kept().page(source, reason, after, limit)
+        return [_row(number, reject) for number, reject in found]
+
+    async def try_again(self, source: str, reason: str, by: str) -> int:
+        """Let a source read again what was rejected of it; how many were handed over. Raises
+        RefusedError where there is nothing, or nobody to read it.
+        """
+        count = await asyncio.to_thread(lambda: self._kept().to_try(source, reason))
+        await self._ask("try_again", source=source, reason=reason, by=by)
+        return count
+
+    def _kept(self) -> SqliteRejects:
         if self._rejects is None:
             self._rejects = SqliteRejects(self._folder, wall_time, readonly=True)
-        found = self._rejects.page(source, reason, after, limit)
-        return [_row(number, reject) for number, reject in found]
+        return self._rejects
 
 
 def _row(number: int, r: Reject) -> RejectRow:

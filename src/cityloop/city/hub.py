@@ -147,6 +147,10 @@ class Hub:
         """A person's act at the desk, as ``Desk.attend``; raises RefusedError."""
         return self._recorded(*self.desk.attend(act, arguments, self._moment))
 
+    def noted(self, kind: str, by: str, text: str, data: Mapping[str, Any]) -> Effects:
+        """Enter a person's act in the shift log that changes nothing else here."""
+        return self._recorded(self.desk.note(kind, by, text, data, self._moment))
+
     @property
     def _moment(self) -> Moment:
         return Moment(self.run, self.now)

@@ -350,9 +350,16 @@ class HubProcess:
             case "operate":
                 act = a["action"], a["code"], a["minutes"], a["by"]
                 return self._hub.operate(a["junction"], *act)
+            case "try_again":
+                return self._try_again(a["source"], a["reason"], a["by"])
             case "attend":
                 return self._hub.attend(a["act"], a)
         raise RefusedError(f"The hub knows no command {ask.verb}.")
+
+    def _try_again(self, source: str, reason: str, by: str) -> Effects:
+        count = self._intake.hand_back(source, reason)
+        text = f"{count} rejects of {source} are tried again{f': {reason}' if reason else ''}."
+        return self._hub.noted("rejects", by, text, {"source": source, "reason": reason})
 
     def _plans(self) -> Plans:
         return Plans(msgspec.json.encode(self._hub.plans.schedule))

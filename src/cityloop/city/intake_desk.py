@@ -17,6 +17,7 @@ import structlog
 from cityloop.city.surface import SourceRow
 from cityloop.city.totals import Totals
 from cityloop.city.wire import (
+    Again,
     CityMoved,
     Committed,
     Hello,
@@ -26,12 +27,13 @@ from cityloop.city.wire import (
     Sensed,
     SourceTold,
     Told,
+    Tried,
     Welcome,
 )
 from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime, Clock, WallTime, iso
-from cityloop.kernel.errors import BusyError, InputError
+from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch, Position
 from cityloop.perception.live_gate import LiveGate
@@ -46,6 +48,8 @@ _MOST_UNDER_WAY = 64
 _RECALLED = 2000
 _LOG_WAITING = 512
 """So many batches may wait for the log; the rest of its queue is for twins."""
+_HANDED_BACK, _MOST_HANDED_BACK = 250, 5_000
+"""Rejects in one message, and at one request."""
 _RATE_S, _NEWS_EVERY_S = 5.0, 1.0
 _read_faults = msgspec.msgpack.Decoder(list[Fault]).decode
 
@@ -169,6 +173,8 @@ class IntakeDesk:
                 guest.ids[ids.digest] = ids
             case SourceTold():
                 self._seen[guest.key[0]].told = message
+            case Tried():
+                self._tenant.rejects.tried(message.numbers)
             case _:
                 raise InputError(f"{type(message).__name__} is no message of a source")
 
@@ -187,7 +193,7 @@ class IntakeDesk:
         if depth >= _LOG_WAITING:
             # Before the gate sees it: what it has admitted once, it takes for a repetition.
             raise BusyError(f"the log has {depth} batches waiting")
-        accepted = self._gate.admit(batch, now)
+        accepted = self._gate.admit(batch, now, again=message.again)
         under = _Under(message.sequence)
         if accepted.rows:
             done = self._writer.submit(accepted)
@@ -201,6 +207,24 @@ class IntakeDesk:
             self._refuse(key, now, message.faults)
         if under.done:
             self._tell(stream)
+
+    def hand_back(self, source: str, reason: str) -> int:
+        """Let ``source`` read again what was rejected of it, for ``reason`` or (where it is empty)
+        any; how many. Raises RefusedError when there is nothing, or nobody to read it.
+        """
+        stream = self._streams.get((source, LIVE))
+        if source not in self._seen or stream is None or stream.line is None:
+            raise RefusedError(f"The source {source} is not connected; look at its state first.")
+        count, after = 0, 0
+        while found := self._tenant.rejects.contents(source, reason, after, _HANDED_BACK):
+            self._say(stream, Again(*zip(*found, strict=True)))
+            count, after = count + len(found), found[-1][0]
+            if count >= _MOST_HANDED_BACK:
+                break
+        if not count:
+            what = f" as {reason}" if reason else ""
+            raise RefusedError(f"Nothing that was rejected of {source}{what} can be tried again.")
+        return count
 
     def _now(self, run: str) -> CityTime:
         return CityTime(self._clock()) if run == LIVE else CityTime(self._moved.now)

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from cityloop.city.wire import (
+    Again,
     AsyncLine,
     CityMoved,
     Committed,
@@ -17,6 +18,7 @@ from cityloop.city.wire import (
     Names,
     Sensed,
     SourceTold,
+    Tried,
     Welcome,
 )
 from cityloop.kernel.errors import BusyError, InputError
@@ -42,6 +44,7 @@ class _Delivery:
     faults: Sequence[Fault]
     count: int
     done: "asyncio.Future[None]"
+    again: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -57,15 +60,22 @@ class IntakeLine:
     """Speaks for one source and run. What was delivered is kept until the hub says that the log
     holds it; deliveries that wait go together in one batch.
 
-    ``moved`` is told the city's run and time.
+    ``moved`` is told the city's run and time, ``again`` the rejects to be read once more.
     """
 
     def __init__(
-        self, path: Path, source: str, run: str, moved: Callable[[str, int], None]
+        self,
+        path: Path,
+        source: str,
+        run: str,
+        moved: Callable[[str, int], None],
+        again: Callable[[Again], object],
     ) -> None:
         self._path = path
         self._hello = Hello(source, run)
         self._moved = moved
+        self._again = again
+        self._tried: deque[Tried] = deque()
         self._waiting: deque[_Delivery] = deque()
         self._sent: deque[_Sent] = deque()
         self._rows = 0
@@ -76,14 +86,16 @@ class IntakeLine:
         self.away = "the hub has not answered yet"
         """Why nothing gets through at present; else empty."""
 
-    async def deliver(self, rows: Sequence[Rows], faults: Sequence[Fault]) -> None:
+    async def deliver(
+        self, rows: Sequence[Rows], faults: Sequence[Fault], *, again: bool = False
+    ) -> None:
         """Hand over; returns when the log holds it. Raises BusyError when too much waits."""
         count = sum(map(len, rows)) + len(faults) + 1
         if self._rows + count > MOST_WAITING and self._rows:
             why = self.away or "the log is behind"
             raise BusyError(f"{self._rows} rows of {self._hello.source} wait for the log: {why}")
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Delivery(rows, faults, count, done))
+        self._waiting.append(_Delivery(rows, faults, count, done, again))
         self._rows += count
         self._changed.set()
         await done
@@ -93,6 +105,11 @@ class IntakeLine:
         if told != self._told:
             self._told, self._untold = told, True
             self._changed.set()
+
+    def tried(self, numbers: tuple[int, ...]) -> None:
+        """Let the hub know that these rejects were delivered again."""
+        self._tried.append(Tried(numbers))
+        self._changed.set()
 
     async def serve(self) -> None:
         """Call the hub and speak with it, again and again, until cancelled."""
@@ -132,12 +149,16 @@ class IntakeLine:
                 self._settle(message.sequence)
             elif isinstance(message, CityMoved):
                 self._moved(message.run, message.now)
+            elif isinstance(message, Again):
+                self._again(message)
 
     async def _speak(self, line: AsyncLine, named: set[bytes]) -> None:
         while True:
             if self._untold and self._told is not None:
                 self._untold = False
                 await line.send(self._told)
+            while self._tried:
+                await line.send(self._tried.popleft())
             while self._waiting and len(self._sent) < _IN_FLIGHT:
                 sent = self._next()
                 self._sent.append(sent)
@@ -148,7 +169,11 @@ class IntakeLine:
     def _next(self) -> _Sent:
         taken = [self._waiting.popleft()]
         rows = taken[0].count
-        while self._waiting and rows + self._waiting[0].count <= _BATCH_ROWS:
+        while (
+            self._waiting
+            and rows + self._waiting[0].count <= _BATCH_ROWS
+            and self._waiting[0].again == taken[0].again
+        ):
             taken.append(self._waiting.popleft())
             rows += taken[-1].count
         self._sequence += 1
@@ -156,7 +181,8 @@ class IntakeLine:
         batch = Batch(self._hello.source, self._hello.run, self._sequence, rows=parts)
         faults = [fault for delivery in taken for fault in delivery.faults]
         body = msgspec.msgpack.encode(faults) if faults else b""
-        message = Sensed(self._sequence, write_batch(batch), faults=body)
+        again = taken[0].again
+        message = Sensed(self._sequence, write_batch(batch), faults=body, again=again)
         return _Sent(message, ids_of(batch), taken)
 
     async def _put(self, line: AsyncLine, sent: _Sent, named: set[bytes]) -> None:

@@ -19,13 +19,15 @@ import structlog
 from cityloop.city.build import wall_time
 from cityloop.city.intake_line import IntakeLine
 from cityloop.city.journal import keep_journal
-from cityloop.city.wire import Line, Ready, SourceTold
+from cityloop.city.wire import Again, Line, Ready, SourceTold
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.rows import Rows
 from cityloop.perception.devices import Declared, Register
 from cityloop.perception.source import LIVE, Setup, SourceSettings, State
 from cityloop.standards.attributes import declared
+from cityloop.standards.kept import decoded_again, kept_row, read_kept
+from cityloop.standards.payloads import Decoder
 from cityloop.standards.readings import Decoded, Fault, Readings
 
 _log = structlog.get_logger()
@@ -65,8 +67,16 @@ class HubClock:
 class SourceDesk:
     """One source's intake: names become rows of its register, and go out over its lines."""
 
-    def __init__(self, name: str, hub: Path, declared_: Declared, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        name: str,
+        hub: Path,
+        declared_: Declared,
+        decoder: Decoder | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self.city = HubClock()
+        self._decoder = decoder
         self._name = name
         self._hub = hub
         self._register = Register(declared_)
@@ -80,7 +90,8 @@ class SourceDesk:
     def _line(self, run: str) -> IntakeLine:
         line = self._lines.get(run)
         if line is None:
-            line = self._lines[run] = IntakeLine(self._hub, self._name, run, self.city.move)
+            moved, again = self.city.move, self._read_again
+            line = self._lines[run] = IntakeLine(self._hub, self._name, run, moved, again)
             self._tasks.create_task(line.serve())
         return line
 
@@ -90,6 +101,18 @@ class SourceDesk:
         if rows or strangers or decoded.faults:
             await self._line(run).deliver(rows, [*decoded.faults, *strangers])
         return strangers
+
+    def _read_again(self, rejects: Again) -> None:
+        self._tasks.create_task(self._try_again(rejects))
+
+    async def _try_again(self, rejects: Again) -> None:
+        """Deliver what was rejected once more; what is still wrong is rejected once more, too."""
+        line = self._line(LIVE)
+        kept = [read_kept(content) for content in rejects.contents]
+        for decoded in decoded_again(kept, declared(), self._decoder):
+            rows, strangers = rows_of(self._register, decoded, LIVE)
+            await line.deliver(rows, [*decoded.faults, *strangers], again=True)
+        line.tried(rejects.numbers)
 
     def tell(self, state: State, reason: str = "") -> None:
         """How the line to the outside world is."""
@@ -109,8 +132,14 @@ class SourceDesk:
 
 
 def _stranger(readings: Readings, row: int) -> Fault:
-    name = str(readings.entities[row])
-    return Fault("", f"undeclared device: no {readings.type} of this source", name)
+    name, at = str(readings.entities[row]), int(readings.observed_at[row])
+    cells = {
+        attribute: None if column.null is not None and column.null[row] else column.values[row]
+        for attribute, column in readings.columns.items()
+        if column.absent is None or not column.absent[row]
+    }
+    why = f"undeclared device: no {readings.type} of this source"
+    return Fault("", why, name, content=kept_row(readings.type, name, at, cells))
 
 
 async def _keep_running(setup: Setup, settings: SourceSettings, desk: SourceDesk) -> None:
@@ -138,7 +167,8 @@ async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
     async with asyncio.TaskGroup() as tasks:
         desks = []
         for name, settings in spec.sources.items():
-            desk = SourceDesk(name, spec.hub, spec.registered[name], tasks)
+            decoder = settings.decoder(table)
+            desk = SourceDesk(name, spec.hub, spec.registered[name], decoder, tasks)
             setup = Setup(name, spec.home, table, wall_time)
             tasks.create_task(_keep_running(setup, settings, desk))
             desks.append(desk)

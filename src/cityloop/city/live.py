@@ -91,7 +91,7 @@ class LiveCity:
         self._ended: Callable[[], None] | None = None
         self.board = Board(self._ask)
         self.desk = DeskReader(self._ask, site.devices, watched_junctions(site.network))
-        self.doors = Doors(site.folder)
+        self.doors = Doors(site.folder, self._ask)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""

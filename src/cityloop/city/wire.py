@@ -45,13 +45,28 @@ class Names(Message, frozen=True):
 
 class Sensed(Message, frozen=True):
     """A batch as bytes. ``late``: it was kept back while the hub was away. ``faults``: what of its
-    payloads could not be read, as msgpack of ``standards.readings.Fault``.
+    payloads could not be read, as msgpack of ``standards.readings.Fault``. ``again``: a person lets
+    in once more what was rejected.
     """
 
     sequence: int
     body: bytes
     late: bool = False
     faults: bytes = b""
+    again: bool = False
+
+
+class Again(Message, frozen=True):
+    """The hub hands rejects of a source back to be read again (``standards.kept``)."""
+
+    numbers: tuple[int, ...]
+    contents: tuple[bytes, ...]
+
+
+class Tried(Message, frozen=True):
+    """The source has delivered these rejects again, and the log holds what was accepted."""
+
+    numbers: tuple[int, ...]
 
 
 class Committed(Message, frozen=True):
@@ -220,7 +235,7 @@ class Positions(Message, frozen=True):
 _KINDS = (
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
     | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
-    | CityMoved | Committed | SourceTold
+    | Again | CityMoved | Committed | SourceTold | Tried
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.
 _LENGTH = struct.Struct("!i")

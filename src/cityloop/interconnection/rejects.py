@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from cityloop.interconnection.sqlite import (
+    number,
     open_database,
     rows,
     sqlite_errors,
@@ -29,6 +30,10 @@ CREATE TABLE rejects(
 CREATE TABLE totals(name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 INSERT INTO totals VALUES ('rejects', 0);
 """
+_CONTENTS = "CREATE TABLE IF NOT EXISTS contents(number INTEGER PRIMARY KEY, \
+content BLOB NOT NULL) STRICT"
+"""What it takes to try a reject again, until it was."""
+_KEEP = "INSERT INTO contents VALUES (last_insert_rowid(), ?)"
 _INSERT = "INSERT INTO rejects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM rejects WHERE number <= (SELECT max(number) FROM rejects) - ?"
 _COUNT = "INSERT INTO totals VALUES (?, ?) \
@@ -41,6 +46,13 @@ _PAGE = "SELECT number, at, source, run, entity, attribute, value, reason FROM r
 WHERE number > ?1 AND (?2 = '' OR source = ?2) \
 AND (?3 = '' OR reason = ?3 OR substr(reason, 1, length(?3) + 1) = ?3 || ':') \
 ORDER BY number DESC LIMIT ?4"
+_AGAIN = "SELECT number, content FROM contents JOIN rejects USING (number) WHERE source = ?1 \
+AND (?2 = '' OR reason = ?2 OR substr(reason, 1, length(?2) + 1) = ?2 || ':') AND number > ?3 \
+ORDER BY number LIMIT ?4"
+_TO_TRY = "SELECT count(*) FROM contents JOIN rejects USING (number) WHERE source = ?1 \
+AND (?2 = '' OR reason = ?2 OR substr(reason, 1, length(?2) + 1) = ?2 || ':')"
+_FORGET_CONTENTS = "DELETE FROM contents WHERE number <= (SELECT max(number) FROM rejects) - ?"
+_TRIED = "DELETE FROM contents WHERE number = ?"
 _BY_ENTITY = "SELECT entity, count(*) FROM rejects WHERE entity != '' GROUP BY entity"
 _NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
 ORDER BY number DESC LIMIT ?"
@@ -69,6 +81,9 @@ class SqliteRejects:
         self._database = open_database(
             self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
         )
+        if not readonly:
+            with sqlite_errors(self._path):
+                self._database.execute(_CONTENTS)
         self._database_lock = threading.Lock()
         self._counts = self._stored_counts()
         self._waiting: deque[Reject] = deque()
@@ -124,9 +139,26 @@ class SqliteRejects:
         with self._database_lock, sqlite_errors(self._path):
             found = rows(self._database, _PAGE, (after, source, reason, limit))
         return [
-            (number, Reject(source, run, CityTime(at), entity, attribute, value, reason))
-            for number, at, source, run, entity, attribute, value, reason in found
+            (row, Reject(source, run, CityTime(at), entity, attribute, value, reason))
+            for row, at, source, run, entity, attribute, value, reason in found
         ]
+
+    def contents(self, source: str, reason: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """What can be tried again of a source, by number above ``after``, oldest first; of any
+        reason where it is empty.
+        """
+        with self._database_lock, sqlite_errors(self._path):
+            return rows(self._database, _AGAIN, (source, reason, after, limit))
+
+    def to_try(self, source: str, reason: str) -> int:
+        """How many of a source can be tried again; of any reason where it is empty."""
+        with self._database_lock, sqlite_errors(self._path):
+            return number(self._database, _TO_TRY, (source, reason))
+
+    def tried(self, numbers: Iterable[int]) -> None:
+        """These were tried again, and need not be kept for that any more."""
+        with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
+            into.executemany(_TRIED, [(row,) for row in numbers])
 
     def close(self) -> None:
         """Write what is queued and let go of the file."""
@@ -160,15 +192,14 @@ class SqliteRejects:
     def _write(self, group: list[Reject], counts: Counter[str]) -> None:
         now = self._clock()
         with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
-            into.executemany(
-                _INSERT,
-                [
-                    (now, r.source, r.run, r.at, r.entity, r.attribute, r.value, r.reason)
-                    for r in group
-                ],
-            )
+            for r in group:
+                told = r.source, r.run, r.at, r.entity, r.attribute, r.value, r.reason
+                into.execute(_INSERT, (now, *told))
+                if r.content:
+                    into.execute(_KEEP, (r.content,))
             into.executemany(_COUNT, counts.items())
-            into.execute(_FORGET, (self._keep,))
+            for forget in (_FORGET_CONTENTS, _FORGET):
+                into.execute(forget, (self._keep,))
 
     def _stored_counts(self) -> Counter[str]:
         with self._database_lock, sqlite_errors(self._path):

@@ -39,6 +39,7 @@ class Reject:
     """What the gate did not let in, and why. ``value`` as text, cut where it is long.
 
     ``attribute`` is empty when a whole entity, ``entity`` too when a whole frame was refused.
+    ``content``: all of it, as its reader wrote it, so that it can be tried again; may be empty.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Reject:
     attribute: str
     value: str
     reason: str
+    content: bytes = b""
 
 
 _KINDS: dict[type, type] = {bool: np.bool_, int: np.int64, float: np.float64, str: object}

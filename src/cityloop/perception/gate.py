@@ -20,6 +20,7 @@ from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
 from cityloop.standards.attributes import Attribute, AttributeTable
+from cityloop.standards.kept import kept_row
 
 Ints = npt.NDArray[np.int64]
 
@@ -201,8 +202,9 @@ class Refusals:
         for row in bad_rows[:_TOLD_PER_BATCH].tolist():
             value = "" if values is None else values[row]
             if isinstance(part, Rows):
-                entity, at = part.ids.names[part.entity[row]], int(part.observed_at[row])
-                self.one(entity, attribute, value, reason, detail, CityTime(at))
+                entity, at = part.ids.names[part.entity[row]], CityTime(int(part.observed_at[row]))
+                content = kept_row(part.type, entity, at, _cells(part, attribute, row))
+                self.one(entity, attribute, value, reason, detail, at, content)
             else:
                 self.one(part.ids.names[row], attribute, value, reason, detail)
 
@@ -214,8 +216,9 @@ class Refusals:
         reason: str,
         detail: str = "",
         at: CityTime | None = None,
+        content: bytes = b"",
     ) -> None:
-        """One thing that is refused."""
+        """One thing that is refused; ``content``: what it takes to try it again."""
         self._counts[self._source, reason] += 1
         if len(self.rejects) < _TOLD_PER_BATCH:
             text = str(value)[:_VALUE_LENGTH]
@@ -229,8 +232,19 @@ class Refusals:
                     attribute,
                     text,
                     sentence,
+                    content,
                 )
             )
+
+
+def _cells(part: Rows, attribute: str, row: int) -> dict[str, Any]:
+    """The values of a row: of ``attribute``, or where it is empty all that it has."""
+    cells = {}
+    for name, column in part.columns.items():
+        if attribute in ("", name) and not (column.absent is not None and column.absent[row]):
+            null = column.null is not None and column.null[row]
+            cells[name] = None if null else column.values[row]
+    return cells
 
 
 def _in_time(part: Frame, newest: CityTime | None, latest: CityTime | None, told: Refusals) -> bool:
@@ -265,7 +279,7 @@ def check_column(
     if not bad.any():
         return column
     told.rows(part, name, bad, "out of range", f"{declared.minimum:g} to {declared.maximum:g}")
-    return _masked(column, bad)
+    return masked(column, bad)
 
 
 @lru_cache(maxsize=4096)
@@ -310,7 +324,8 @@ def present(column: Column) -> Bools:
     return present
 
 
-def _masked(column: Column, bad: Bools) -> Column:
+def masked(column: Column, bad: Bools) -> Column:
+    """``column`` with ``bad`` rows absent."""
     return replace(column, absent=bad if column.absent is None else column.absent | bad)
 
 
@@ -337,7 +352,7 @@ def _once(part: Frame, earlier: Iterable[Frame], told: Refusals) -> Frame:
         for name in columns.keys() & other.columns.keys() if twice.any() else ():
             bad = twice & present(columns[name])
             told.rows(part, name, bad, "duplicate", "the batch says it twice")
-            columns[name] = _masked(columns[name], twice)
+            columns[name] = masked(columns[name], twice)
         part = replace(part, columns=columns)
     return part
 

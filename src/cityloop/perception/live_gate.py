@@ -19,8 +19,10 @@ from cityloop.kernel.frame import Bools, Column, EntityIds
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
 from cityloop.perception.devices import Declared
-from cityloop.perception.gate import Refusals, check_column
+from cityloop.perception.gate import Refusals, check_column, masked, present
+from cityloop.perception.plausible import IMPLAUSIBLE, SOUND, Believer
 from cityloop.standards.attributes import AttributeTable
+from cityloop.standards.plausibility import plausible
 
 Ints = npt.NDArray[np.int64]
 
@@ -99,13 +101,15 @@ class LiveGate:
         self._refuse = refuse
         self._heard: dict[tuple[str, str], _Heard] = {}
         self._known: dict[tuple[str, str, bytes], Bools | None] = {}
+        self._believers: dict[tuple[str, str, str], Believer] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """(source, reason) → how many were rejected since the gate was made."""
 
-    def admit(self, batch: Batch, now: CityTime) -> Batch:
+    def admit(self, batch: Batch, now: CityTime, *, again: bool = False) -> Batch:
         """What of ``batch`` is accepted at ``now`` of the clock that its rows are stamped with.
 
-        Raises InputError for a source that is not declared.
+        ``again``: a person lets in what was rejected; it may be late and look implausible. Raises
+        InputError for a source that is not declared.
         """
         source = self.sources.get(batch.source)
         if source is None or batch.sequence < 1:
@@ -114,7 +118,9 @@ class LiveGate:
                 f"source {batch.source!r} with sequence {batch.sequence} is not declared here"
             )
         told = Refusals(batch.source, batch.run, now, self.counts)
-        rows = tuple(part for given in batch.rows if (part := self._part(source, given, now, told)))
+        since = None if again else CityTime(now - seconds(source.late_s))
+        found = (self._part(source, given, since, now, told) for given in batch.rows)
+        rows = tuple(part for part in found if part)
         for frame in batch.frames:
             told.frame(frame, "no rows", f"{source.name} delivers rows with their own times")
         for change in batch.changes:
@@ -129,8 +135,17 @@ class LiveGate:
             for part in batch.rows:
                 self._heard_of(batch.source, part.type).hear(part, self._keys(part))
 
-    def _part(self, source: LiveSource, part: Rows, now: CityTime, told: Refusals) -> Rows | None:
-        """What of ``part`` is accepted; None when nothing is."""
+    def _part(
+        self,
+        source: LiveSource,
+        part: Rows,
+        since: CityTime | None,
+        now: CityTime,
+        told: Refusals,
+    ) -> Rows | None:
+        """What of ``part`` is accepted; None when nothing is. ``since``: None lets in all that is
+        late, and what is implausible.
+        """
         declared = self._table.get(part.type)
         if declared is None or part.type not in source.devices.types:
             told.frame(part, "undeclared type", f"{source.name} delivers no {part.type}")
@@ -139,14 +154,33 @@ class LiveGate:
             told.frame(part, "wrong run", f"{part.run!r} in a batch of run {told.run!r}")
             return None
         part = self._of_devices(source, part, told)
-        part = _in_time(part, source, now, told)
+        part = _in_time(part, source, since, now, told)
         columns: dict[str, Column] = {}
         for name, column in part.columns.items():
             admitted = check_column(part, name, column, declared.get(name), told)
             if admitted is not None:
                 columns[name] = admitted
-        part = _spoken(replace(part, columns=columns))
+        part = replace(part, columns=columns)
+        part = _spoken(part if since is None else self._believed(source.name, part, told))
         return self._once(source.name, part, told) if len(part) else None
+
+    def _believed(self, source: str, part: Rows, told: Refusals) -> Rows:
+        """``part`` without values that jump, or stand still for too long."""
+        columns = dict(part.columns)
+        for name in plausible().get(part.type, {}).keys() & columns.keys():
+            key = source, part.type, name
+            if key not in self._believers:
+                self._believers[key] = Believer(plausible()[part.type][name])
+            column = columns[name]
+            rows = np.flatnonzero(present(column))
+            values = column.values[rows].astype(np.float64)
+            verdicts = np.full(len(part), SOUND)
+            verdicts[rows] = self._believers[key].judge(part, rows, values)
+            for verdict, (reason, detail) in IMPLAUSIBLE.items():
+                if (bad := verdicts == verdict).any():
+                    told.rows(part, name, bad, reason, detail)
+                    columns[name] = masked(columns[name], bad)
+        return replace(part, columns=columns)
 
     def _of_devices(self, source: LiveSource, part: Rows, told: Refusals) -> Rows:
         key = (source.name, part.type, part.ids.digest)
@@ -194,9 +228,11 @@ _MIX = 0x9E3779B97F4A7C1
 """An odd number that spreads the bits of which attributes a row speaks over those of its time."""
 
 
-def _in_time(part: Rows, source: LiveSource, now: CityTime, told: Refusals) -> Rows:
+def _in_time(
+    part: Rows, source: LiveSource, since: CityTime | None, now: CityTime, told: Refusals
+) -> Rows:
     times = part.observed_at
-    first, last = now - seconds(source.late_s), now + seconds(source.ahead_s)
+    first, last = since or CityTime(0), now + seconds(source.ahead_s)
     if not len(part) or (times.min() >= first and times.max() <= last):
         return part
     late, ahead = times < first, times > last

@@ -8,6 +8,7 @@ import msgspec
 from cityloop.kernel.errors import InputError
 from cityloop.perception.source import Mistake
 from cityloop.standards.attributes import AttributeTable, declared
+from cityloop.standards.kept import keeping
 from cityloop.standards.mapping import Mapped, MappingTable
 from cityloop.standards.ngsild import NgsiLd
 from cityloop.standards.payloads import Decoder
@@ -24,15 +25,17 @@ class PayloadSettings(
         return ()
 
     def decoder(self, table: AttributeTable) -> Decoder:
-        """The decoder for types of ``table``."""
+        """The decoder for types of ``table``; what it cannot read is kept with its fault."""
+        return keeping(self._decoder(table))
+
+    def _decoder(self, table: AttributeTable) -> Decoder:
         raise TypeError(f"{type(self).__name__} names no format")
 
 
 class NgsiLdPayload(PayloadSettings, frozen=True, tag="ngsi-ld"):
     """NGSI-LD or NGSI-v2 entities and Smart Data Models JSON: they name type and id themselves."""
 
-    def decoder(self, table: AttributeTable) -> Decoder:
-        """The decoder for types of ``table``."""
+    def _decoder(self, table: AttributeTable) -> Decoder:
         return NgsiLd(table)
 
 
@@ -49,8 +52,7 @@ class SenMlPayload(PayloadSettings, frozen=True, tag="senml"):
         """Types and attributes that no table declares."""
         return _undeclared(self.type, self.attributes.values())
 
-    def decoder(self, table: AttributeTable) -> Decoder:
-        """The decoder for types of ``table``."""
+    def _decoder(self, table: AttributeTable) -> Decoder:
         return SenMl(table, self.type, self.entity, self.attributes)
 
 
@@ -73,8 +75,7 @@ class MappingPayload(PayloadSettings, frozen=True, tag="mapping"):
         except InputError as error:
             yield ("payload",), str(error), "mend the path"
 
-    def decoder(self, table: AttributeTable) -> Decoder:
-        """The decoder for types of ``table``."""
+    def _decoder(self, table: AttributeTable) -> Decoder:
         return Mapped(table, MappingTable(**msgspec.structs.asdict(self)))
 
 
@@ -91,8 +92,7 @@ class OnvifPayload(PayloadSettings, frozen=True, tag="onvif"):
         """Types and attributes that no table declares."""
         return _undeclared(self.type, self.attributes)
 
-    def decoder(self, table: AttributeTable) -> Decoder:
-        """The decoder for types of ``table``."""
+    def _decoder(self, table: AttributeTable) -> Decoder:
         paths = {name: f"Data.{item}" for name, item in self.attributes.items()}
         entity = self.entity.replace("{type}", self.type)
         told = MappingTable(self.type, entity, paths, time="UtcTime", numbers_in_text=True)

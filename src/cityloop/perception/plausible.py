@@ -19,6 +19,11 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 SOUND, JUMPS, FROZEN = 0, 1, 2
+IMPLAUSIBLE = {
+    JUMPS: ("jumps", "further from the last believed value than its quantity can change"),
+    FROZEN: ("frozen", "the very same value for longer than its quantity stands still"),
+}
+"""Verdict → reason and detail of the reject."""
 _NEVER = -(2**62)
 _SHORTEST_S = 1.0
 

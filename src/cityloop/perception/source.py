@@ -17,6 +17,7 @@ from msgspec import Meta
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import ConfigError
 from cityloop.standards.attributes import AttributeTable
+from cityloop.standards.payloads import Decoder
 from cityloop.standards.readings import Decoded, Fault
 
 LIVE = "live"
@@ -120,6 +121,10 @@ class SourceSettings(
     def mistakes(self) -> Iterable[Mistake]:
         """What one key alone does not tell."""
         return ()
+
+    def decoder(self, table: AttributeTable) -> Decoder | None:
+        """Reads the messages of this source; None where they cannot be read one by one."""
+        return None
 
     def source(self, setup: Setup) -> Source:
         """The adapter; raises ConfigError for a secret or a file that is not there."""

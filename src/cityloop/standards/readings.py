@@ -31,18 +31,23 @@ _LATEST_S = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What of a payload could not be read. ``place``: where, as a person would point at it."""
+    """What of a payload could not be read. ``place``: where, as a person would point at it.
+
+    ``content``: what it takes to try again (``standards.kept``); may be empty.
+    """
 
     place: str
     reason: str
     entity: str = ""
     attribute: str = ""
     value: str = ""
+    content: bytes = b""
 
     def reject(self, source: str, run: str, at: CityTime) -> Reject:
         """This fault as the reject log keeps it."""
         reason = f"{self.reason} (at {self.place})" if self.place else self.reason
-        return Reject(source, run, at, self.entity, self.attribute, self.value, reason)
+        what = self.entity, self.attribute, self.value
+        return Reject(source, run, at, *what, reason, self.content)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

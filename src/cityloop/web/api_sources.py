@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 
 from cityloop.city.surface import RejectRow, SourceRow
+from cityloop.web.api_commands import By
 from cityloop.web.port import DoorPort
-from cityloop.web.route import get
+from cityloop.web.route import get, post
 
 
 class RejectQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -17,6 +18,21 @@ class RejectQuery(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class TryAgain(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /api/rejects/replay``; ``reason`` as in the query, None for any."""
+
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+    reason: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    by: By = "operator"
+
+
+class HandedOver(msgspec.Struct, frozen=True):
+    """How many rejects were handed to their source to be read again; outcomes come with the rest:
+    what is accepted is committed, what is not is rejected anew."""
+
+    handed_over: int
 
 
 class SourceRoutes:
@@ -35,3 +51,9 @@ class SourceRoutes:
         """Of one source, of one reason, after a number, or simply the newest."""
         given = query.source, query.reason, query.after, query.limit
         return await asyncio.to_thread(self._city.doors.rejects, *given)
+
+    @post("/api/rejects/replay", "After a mend: try again what was rejected of a source")
+    async def replay_rejects(self, body: TryAgain) -> HandedOver:
+        """Late and implausible values are let in then: a person has looked."""
+        given = body.source, body.reason or "", body.by
+        return HandedOver(await self._city.doors.try_again(*given))

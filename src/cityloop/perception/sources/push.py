@@ -26,6 +26,7 @@ from msgspec import Meta
 from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.perception.payload import AnyPayload, NgsiLdPayload
 from cityloop.perception.source import Intake, Mistake, Secret, Setup, Source, SourceSettings
+from cityloop.standards.attributes import AttributeTable
 from cityloop.standards.payloads import Decoder, Message
 from cityloop.standards.readings import Decoded, Fault
 
@@ -61,6 +62,10 @@ class PushSettings(SourceSettings, frozen=True, tag="http"):
             yield ("host",), f"anybody at {self.host} could post", "give a token"
         if (self.certificate is None) != (self.key is None):
             yield ("certificate",), "certificate and key belong together", "give both or none"
+
+    def decoder(self, table: AttributeTable) -> Decoder:
+        """Of its payload."""
+        return self.payload.decoder(table)
 
     def source(self, setup: Setup) -> Source:
         """The server; raises ConfigError for a token that is not there."""
@@ -101,7 +106,7 @@ class Push:
         self._settings = settings
         self._clock = setup.clock
         self._token = settings.token.read(setup.folder) if settings.token else None
-        self._decode: Decoder = settings.payload.decoder(setup.attributes)
+        self._decode = settings.decoder(setup.attributes)
         self._tls = _tls(settings, setup)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
