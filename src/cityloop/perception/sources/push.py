@@ -35,7 +35,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PATIENCE_S = 30.0
 _KEYS_KEPT = 10_000
 _FAULTS_TOLD = 100
-_LONG = 200_000
+_LONG = 1_000_000
 """Bytes from which a body is decoded in a thread, so that the other sources get their turn."""
 
 

@@ -1,0 +1,333 @@
+"""What the doors of a city carry: MQTT and HTTP push, durable, through the gate.
+
+    python -m benchmarks.intake
+
+A real mosquitto, hub and intake process, and messages of 300 bytes of one entity each. ``rate`` is
+wall time, beside it what the two processes took of CPU: on a busy machine only the latter tells.
+HTTP posts of 1,000 rows are compared with appending the same bytes to a file with one fdatasync a
+post, in the same run. Acknowledgements are timed at half the highest rate seen.
+"""
+
+import asyncio
+import json
+import multiprocessing as mp
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+
+from benchmarks.record import Result, record
+from cityloop.city import hub_process, intake_process
+from cityloop.city.build import build_site
+from cityloop.city.wire import Reader, Told, call
+from cityloop.kernel.clock import WallTime, iso
+from cityloop.perception.devices import Declared
+from cityloop.perception.sources import AnySource
+from cityloop.perception.sources.mqtt import MqttSettings
+from cityloop.perception.sources.push import PushSettings
+from cityloop.standards import mqtt
+
+HANGZHOU = Path(__file__).parent.parent / "examples" / "hangzhou"
+MQTT_PORT, PUSH_PORT = 18931, 18932
+MESSAGES = 150_000
+DEVICES = 5_000
+TYPE = "TrafficFlowObserved"
+POSTS, POST_ROWS, POSTERS = 250, 1000, 8
+LATENCY_S = 8.0
+
+
+def payload(number: int, at_ms: int) -> bytes:
+    """A message of 300 bytes, as Smart Data Models write one."""
+    entity = {
+        "id": f"urn:ngsi-ld:{TYPE}:d{number % DEVICES:05d}",
+        "type": TYPE,
+        "dateObserved": iso(WallTime(at_ms)),
+        "intensity": number % 200,
+        "occupancy": round(number % 97 / 100, 2),
+        "averageVehicleSpeed": round(20 + number % 331 / 10, 1),
+        "averageHeadwayTime": round(1 + number % 53 / 10, 1),
+        "congested": False,
+        "laneId": 1,
+    }
+    body = json.dumps(entity, separators=(",", ":"))
+    return (body[:-1] + ',"description":"' + "x" * (282 - len(body)) + '"}').encode()
+
+
+def observed_at(number: int, now_ms: int) -> int:
+    """When message ``number`` was observed: each device speaks once a second or less."""
+    return now_ms - 200_000 + number // DEVICES * 1000 + number % DEVICES % 1000
+
+
+class Doors:
+    """A hub and an intake in processes of their own, without twins."""
+
+    def __init__(self, folder: Path, **sources: AnySource) -> None:
+        spawn = mp.get_context("spawn")
+        site = build_site(HANGZHOU, folder)
+        registered = {n: Declared({}, {TYPE: f"urn:ngsi-ld:{TYPE}:*"}) for n in sources}
+        settings = msgspec.structs.replace(site.settings, sources=sources)
+        site = replace(site, settings=settings, registered=registered)
+        self._hub = folder / "hub"
+        self.log = site.folder / "log.db"
+        specs: tuple[tuple[Any, object], ...] = (
+            (hub_process.main, hub_process.HubSpec(site, self._hub, 1)),
+            (
+                intake_process.main,
+                intake_process.IntakeSpec(HANGZHOU, self._hub, sources, registered),
+            ),
+        )
+        self.processes, self._lines = [], []
+        for main, spec in specs:
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=main, args=(spec, theirs))
+            process.start()
+            ours.recv_bytes()
+            self.processes.append(psutil.Process(process.pid))
+            self._lines.append((ours, process))
+
+    def cpu_s(self) -> list[float]:
+        """CPU seconds of hub and intake so far."""
+        return [sum(process.cpu_times()[:2]) for process in self.processes]
+
+    def sources(self) -> dict[str, Any]:
+        """The hub's row of each source."""
+        line = call(self._hub)
+        line.send(Reader())
+        while True:
+            told = line.receive()
+            if isinstance(told, Told) and told.topic == "sources":
+                line.close()
+                return {row["name"]: row for row in json.loads(told.body)}
+
+    def wait_rows(self, source: str, count: int) -> float:
+        """When (monotonic) so many rows of a source were accepted; within half a second."""
+        while self.sources()[source]["accepted_total"] < count:
+            time.sleep(0.1)
+        return time.monotonic()
+
+    def stop(self) -> None:
+        """End both, the intake first."""
+        for line, process in reversed(self._lines):
+            line.close()
+            process.join(20)
+
+
+@contextmanager
+def doors(**sources: AnySource) -> Iterator[Doors]:
+    with TemporaryDirectory() as folder:
+        running = Doors(Path(folder), **sources)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[None]:
+    """A real broker with a wide window."""
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {MQTT_PORT} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        "max_inflight_messages 20000\nmax_queued_messages 0\nlog_type none\n"
+    )
+    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    process = subprocess.Popen([program, "-c", str(config)])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def publish(count: int, now_ms: int, rate: float = 0.0) -> None:
+    """Publish with QoS 1, as fast as the broker takes it or at a rate a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", MQTT_PORT)
+    writer.write(
+        mqtt.write_connect(
+            "3.1.1",
+            "load",
+            keep_alive_s=0,
+            credentials=None,
+            receive_maximum=1,
+            maximum_packet=1,
+            session_s=0,
+        )
+    )
+    await reader.readexactly(4)
+    started, acknowledged = time.monotonic(), 0
+    for first in range(0, count, 100):
+        last = min(first + 100, count)
+        for number in range(first, last):
+            body = payload(number, observed_at(number, now_ms) if not rate else now_ms + number)
+            writer.write(mqtt.write_publish("3.1.1", "city/load", body, 1 + number % 60_000))
+        await writer.drain()
+        while last - acknowledged // 4 > 5_000:
+            acknowledged += len(await reader.read(65536))
+        if rate:
+            await asyncio.sleep(max(0.0, started + last / rate - time.monotonic()))
+    while acknowledged < 4 * count:
+        acknowledged += len(await reader.read(65536))
+    writer.close()
+
+
+async def hold_session(client: str) -> None:
+    """Make the session whose messages the broker is to queue."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", MQTT_PORT)
+    hello = mqtt.write_connect(
+        "5",
+        client,
+        keep_alive_s=0,
+        credentials=None,
+        receive_maximum=100,
+        maximum_packet=2_000_000,
+        session_s=3600,
+    )
+    writer.write(hello + mqtt.write_subscribe("5", 1, [("city/#", 1)]))
+    await reader.read(64)
+    await asyncio.sleep(0.3)
+    writer.write(mqtt.write_disconnect())
+    await writer.drain()
+    writer.close()
+
+
+def street() -> MqttSettings:
+    return MqttSettings(
+        url=f"mqtt://127.0.0.1:{MQTT_PORT}",
+        topics=["city/#"],
+        devices={TYPE: f"urn:ngsi-ld:{TYPE}:*"},
+        probe="",
+        in_flight=20_000,
+    )
+
+
+def mqtt_rate() -> list[Result]:
+    """Drain what a broker has queued."""
+    with TemporaryDirectory() as folder, mosquitto(Path(folder)):
+        time.sleep(0.5)
+        now_ms = int(time.time() * 1000)
+        asyncio.run(hold_session("cityloop-street"))
+        asyncio.run(publish(MESSAGES, now_ms))
+        with TemporaryDirectory() as data:
+            running = Doors(Path(data), street=street())
+            cpu, started = running.cpu_s(), time.monotonic()
+            ended = running.wait_rows("street", MESSAGES)
+            used = [after - before for after, before in zip(running.cpu_s(), cpu, strict=True)]
+            row = running.sources()["street"]
+            running.stop()
+    assert row["accepted_total"] == MESSAGES, row
+    rate = MESSAGES / (ended - started)
+    return [
+        Result("MQTT 5, QoS 1, 300 bytes: durable messages a second", rate, "1/s"),
+        Result("the same by CPU of the intake", MESSAGES / used[1], "1/s"),
+        Result("the same by CPU of intake and hub", MESSAGES / sum(used), "1/s"),
+    ]
+
+
+class Poster:
+    """One client on one connection that posts and waits for its answer."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def post(self, bodies: list[bytes], every_s: float = 0.0, turn: float = 0.0) -> None:
+        """Post all, one every so many seconds, beginning at its turn."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", PUSH_PORT)
+        begin = time.monotonic() + turn
+        for number, body in enumerate(bodies):
+            await asyncio.sleep(max(0.0, begin + number * every_s - time.monotonic()))
+            started = time.monotonic()
+            head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert b" 200 " in answer, answer
+            length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+            await reader.readexactly(length)
+            self.times.append(time.monotonic() - started)
+        writer.close()
+
+
+def bodies(first: int, now_ms: int) -> list[bytes]:
+    """Posts of ``POST_ROWS`` entities."""
+    posts = []
+    for post in range(first, first + POSTS):
+        rows = (
+            payload(n, observed_at(n, now_ms))
+            for n in range(post * POST_ROWS, (post + 1) * POST_ROWS)
+        )
+        posts.append(b"[" + b",".join(rows) + b"]")
+    return posts
+
+
+def _post_all(posts: list[bytes], every_s: float, told: "Connection[Any, Any]") -> None:
+    async def go() -> list[float]:
+        posters = [Poster() for _ in range(POSTERS)]
+        work = [
+            poster.post(posts[i::POSTERS], every_s * POSTERS, i * every_s)
+            for i, poster in enumerate(posters)
+        ]
+        await asyncio.gather(*work)
+        return [t for poster in posters for t in poster.times]
+
+    started = time.monotonic()
+    times = asyncio.run(go())
+    told.send((time.monotonic() - started, times))
+
+
+def _posted(posts: list[bytes], every_s: float = 0.0) -> tuple[float, list[float]]:
+    """Seconds it took, and each answer's; the client is a process of its own."""
+    ours, theirs = mp.Pipe()
+    process = mp.get_context("fork").Process(target=_post_all, args=(posts, every_s, theirs))
+    process.start()
+    found: tuple[float, list[float]] = ours.recv()
+    process.join()
+    return found
+
+
+def raw_append(folder: Path, posts: list[bytes]) -> float:
+    """Seconds to append the same bytes with one fdatasync a post."""
+    started = time.monotonic()
+    with (folder / "raw").open("wb", buffering=0) as file:
+        for body in posts:
+            file.write(body)
+            os.fdatasync(file.fileno())
+    return time.monotonic() - started
+
+
+def push_rate() -> list[Result]:
+    """Posts of 1,000 rows against raw appends; then the answers at half of that rate."""
+    push = PushSettings(port=PUSH_PORT, devices={TYPE: f"urn:ngsi-ld:{TYPE}:*"})
+    now_ms = int(time.time() * 1000)
+    with TemporaryDirectory() as folder, doors(push=push) as running:
+        time.sleep(1.0)
+        posts = bodies(0, now_ms)
+        raw_s = raw_append(Path(folder), posts)
+        cpu = running.cpu_s()
+        took_s, _ = _posted(posts)
+        used = [after - before for after, before in zip(running.cpu_s(), cpu, strict=True)]
+        every_s = 2 * took_s / POSTS
+        _, times = _posted(bodies(POSTS, now_ms), every_s)
+        row = running.sources()["push"]
+    rows = POSTS * POST_ROWS
+    assert row["accepted_total"] == 2 * rows, row
+    p99 = float(np.percentile(times, 99)) * 1000
+    return [
+        Result("HTTP posts of 1,000 rows: durable rows a second", rows / took_s, "1/s",
+               rows / raw_s, raw_s / took_s),
+        Result("the same by CPU of intake and hub", rows / sum(used), "1/s"),
+        Result("HTTP: p99 of answers at half of that rate", p99, "ms"),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    record("intake", *mqtt_rate(), *push_rate())
