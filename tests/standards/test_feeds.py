@@ -248,6 +248,11 @@ def test_numbers_are_times_in_the_unit_of_the_map() -> None:
     assert faults.kept[0].value == "-1"
 
 
+def test_posix_times_in_a_csv_are_read() -> None:
+    body = f"station,time,rain\nn,{POSIX},1\n".encode()
+    assert _said(read_csv(body, payloads.WEATHER_MAP)) == {("n", 0, "rain"): 1.0}
+
+
 def test_a_feature_has_its_place_and_its_own_id() -> None:
     said = _read("geojson")
     assert said["north", 1800, "pm10"] == 41.0

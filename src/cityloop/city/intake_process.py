@@ -20,6 +20,7 @@ from cityloop.city.build import wall_time
 from cityloop.city.intake_line import IntakeLine
 from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Again, Line, Ready, SourceTold
+from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.rows import Rows
@@ -37,12 +38,14 @@ _TELL_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntakeSpec:
-    """All the intake's process needs. ``registered``: source → the devices it may speak of."""
+    """All the intake's process needs. ``registered``: source → the devices it may speak of;
+    ``log``: the folder of the tenant's log."""
 
     home: Path
     hub: Path
     sources: Mapping[str, SourceSettings]
     registered: Mapping[str, Declared]
+    log: Path
 
 
 class HubClock:
@@ -161,7 +164,7 @@ async def _keep_running(setup: Setup, settings: SourceSettings, desk: SourceDesk
 
 
 async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
-    table = declared()
+    table, log = declared(), SqliteLog(spec.log, wall_time, readonly=True)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(supervisor.fileno(), ended.set)
     async with asyncio.TaskGroup() as tasks:
@@ -169,7 +172,7 @@ async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
         for name, settings in spec.sources.items():
             decoder = settings.decoder(table)
             desk = SourceDesk(name, spec.hub, spec.registered[name], decoder, tasks)
-            setup = Setup(name, spec.home, table, wall_time)
+            setup = Setup(name, spec.home, table, wall_time, log)
             tasks.create_task(_keep_running(setup, settings, desk))
             desks.append(desk)
         Line(supervisor).send(Ready())

@@ -142,7 +142,7 @@ class Supervisor:
                 self._launch(name, worker_process.main, spec)
             case "intake":
                 sources, registered = site.settings.sources, site.registered
-                given = intake_process.IntakeSpec(site.home, hub, sources, registered)
+                given = intake_process.IntakeSpec(site.home, hub, sources, registered, site.folder)
                 self._launch(name, intake_process.main, given)
 
     def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.ports import Log
 from cityloop.standards.attributes import AttributeTable
 from cityloop.standards.payloads import Decoder
 from cityloop.standards.readings import Decoded, Fault
@@ -95,13 +96,15 @@ class Source(Protocol):
 class Setup:
     """What a source is made from, beside its settings.
 
-    ``folder``: the city's, for relative paths and secrets. ``clock``: wall time.
+    ``folder``: the city's, for relative paths and secrets. ``clock``: wall time. ``log``: the
+    tenant's, to read what of a source is committed; None where there is none.
     """
 
     name: str
     folder: Path
     attributes: AttributeTable
     clock: Clock
+    log: Log | None = None
 
 
 class SourceSettings(

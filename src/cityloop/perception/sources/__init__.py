@@ -2,8 +2,21 @@
 
 from typing import TypeAlias
 
+from cityloop.perception.sources.files import FilesSettings
+from cityloop.perception.sources.modbus import ModbusSettings
 from cityloop.perception.sources.mqtt import MqttSettings
+from cityloop.perception.sources.opcua import OpcUaSettings
+from cityloop.perception.sources.poll import PollSettings
 from cityloop.perception.sources.push import PushSettings
+from cityloop.perception.sources.replay import ReplaySettings
 
-AnySource: TypeAlias = MqttSettings | PushSettings
+AnySource: TypeAlias = (
+    MqttSettings
+    | PushSettings
+    | PollSettings
+    | FilesSettings
+    | ReplaySettings
+    | OpcUaSettings
+    | ModbusSettings
+)
 """``[sources.NAME]``, by its ``kind``. A new kind adds its settings here, and nothing else."""

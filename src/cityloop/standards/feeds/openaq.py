@@ -3,13 +3,14 @@
 Each result names one parameter with its unit; results of one place and time become one row.
 """
 
-from collections import defaultdict
+from collections.abc import Mapping
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import InputError
 from cityloop.standards.attributes import declared
 from cityloop.standards.feeds.documents import Object, is_object, objects_at, read_json, urn
 from cityloop.standards.readings import ABSENT, Decoded, Faults, Readings, read_time, readings_of
+from cityloop.standards.singles import Singles
 
 TYPE = "AirQualityObserved"
 _ATTRIBUTES = {
@@ -17,8 +18,6 @@ _ATTRIBUTES = {
     "nox": "nox", "o3": "o3", "so2": "so2", "co": "co", "co2": "co2", "temperature": "temperature",
     "relativehumidity": "relativeHumidity", "humidity": "relativeHumidity",
 }  # fmt: skip
-_Units = dict[tuple[str, str], dict[tuple[str, CityTime], object]]
-"""(attribute, unit) → (entity, time) → value: a column has one unit."""
 
 
 def read_openaq(body: bytes, *, station: str = "") -> Decoded:
@@ -30,21 +29,20 @@ def read_openaq(body: bytes, *, station: str = "") -> Decoded:
     without results.
     """
     faults = Faults()
-    units: _Units = defaultdict(dict)
-    places: dict[str, Object] = {}
+    singles = Singles()
+    places: dict[str, tuple[CityTime, Object]] = {}
     for row, item in enumerate(objects_at(read_json(body), "results", faults)):
         where, entity = f"results[{row}]", ""
         try:
             entity = urn(TYPE, _place(item, station))
             for name, unit, value, at in _measurements(item):
                 attribute = _ATTRIBUTES.get(name.lower(), name)
-                units[attribute, unit][entity, at] = value
+                singles.add(TYPE, attribute, unit, entity, at, value)
+                if is_object(item.get("coordinates")):
+                    places[entity] = max(at, places.get(entity, (at,))[0]), item["coordinates"]
         except InputError as error:
             faults.add(where, str(error), entity=entity)
-            continue
-        if is_object(item.get("coordinates")):
-            places[entity] = item["coordinates"]
-    return faults.of([*_parts(units, faults), *_coordinates(units, places, faults)])
+    return faults.of([*singles.readings(faults, "results"), _coordinates(places, faults)])
 
 
 def _place(item: Object, station: str) -> object:
@@ -72,30 +70,11 @@ def _time(item: Object) -> CityTime:
     return read_time(date.get("utc") if is_object(date) else item.get("lastUpdated"))
 
 
-def _parts(units: _Units, faults: Faults) -> list[Readings]:
-    """One part per attribute and unit, since a column has one unit."""
-    parts = []
-    for (attribute, unit), rows in units.items():
-        entities, times = [entity for entity, _ in rows], [at for _, at in rows]
-        values = {attribute: list(rows.values())}
-        parts.append(
-            readings_of(
-                declared()[TYPE], TYPE, entities, times, values, faults,
-                units={attribute: unit}, place="results",
-            )
-        )  # fmt: skip
-    return parts
-
-
-def _coordinates(units: _Units, places: dict[str, Object], faults: Faults) -> list[Readings]:
-    newest: dict[str, CityTime] = {}
-    for rows in units.values():
-        for entity, at in rows:
-            newest[entity] = max(at, newest.get(entity, at))
-    known = [entity for entity in newest if entity in places]
-    cells: dict[str, list[object]] = {
-        name: [places[entity].get(name, ABSENT) for entity in known]
+def _coordinates(places: Mapping[str, tuple[CityTime, Object]], faults: Faults) -> Readings:
+    cells = {
+        name: [place.get(name, ABSENT) for _, place in places.values()]
         for name in ("latitude", "longitude")
     }
-    times = [newest[entity] for entity in known]
-    return [readings_of(declared()[TYPE], TYPE, known, times, cells, faults, place="coordinates")]
+    times = [at for at, _ in places.values()]
+    table = declared()[TYPE]
+    return readings_of(table, TYPE, list(places), times, cells, faults, place="coordinates")

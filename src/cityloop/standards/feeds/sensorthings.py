@@ -4,16 +4,14 @@ Read are ``/Observations?$expand=Datastream(...)``, ``/Datastreams?$expand=Obser
 ``resultFormat=dataArray``. A datastream's unit is read from its ``unitOfMeasurement``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import InputError
-from cityloop.standards.attributes import declared
 from cityloop.standards.feeds.documents import Object, is_object, objects_at, read_json, urn
-from cityloop.standards.readings import ABSENT, Decoded, Faults, Readings, read_time, readings_of
-
-_Cells = tuple[list[str], list[CityTime], list[object]]
+from cityloop.standards.readings import ABSENT, Decoded, Faults, read_time
+from cityloop.standards.singles import Singles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +32,17 @@ def read_sensorthings(body: bytes, *, properties: Mapping[str, str]) -> Decoded:
     InputError for a document without ``value``.
     """
     faults = Faults()
-    found: dict[tuple[str, str, str], _Cells] = {}
+    singles = Singles()
     for row, item in enumerate(objects_at(read_json(body), "value", faults)):
-        where = f"value[{row}]"
         try:
             stream = _stream(item, properties)
             entity = urn(stream.type, stream.thing)
-            entities, times, results = found.setdefault(
-                (stream.type, stream.attribute, stream.unit), ([], [], [])
-            )
             for time, result in _observations(item):
-                times.append(_instant(time))
-                entities.append(entity)
-                results.append(result)
+                at = _instant(time)
+                singles.add(stream.type, stream.attribute, stream.unit, entity, at, result)
         except InputError as error:
-            faults.add(where, str(error))
-    return faults.of(_parts(found, faults))
+            faults.add(f"value[{row}]", str(error))
+    return faults.of(singles.readings(faults, "value"))
 
 
 def next_page(body: bytes) -> str:
@@ -103,19 +96,3 @@ def _data_array(item: Object) -> Iterator[tuple[object, object]]:
 def _instant(time: object) -> CityTime:
     """An instant, or the end of an interval "begin/end"."""
     return read_time(time.rpartition("/")[2] if isinstance(time, str) else time)
-
-
-def _parts(found: Mapping[tuple[str, str, str], _Cells], faults: Faults) -> Sequence[Readings]:
-    parts = []
-    for (type_, attribute, unit), (entities, times, results) in found.items():
-        table = declared().get(type_)
-        if table is None:
-            faults.add("value", f"undeclared type {type_}")
-            continue
-        parts.append(
-            readings_of(
-                table, type_, entities, times, {attribute: results}, faults,
-                units={attribute: unit}, place="value",
-            )
-        )  # fmt: skip
-    return parts

@@ -204,17 +204,26 @@ def entity_id(name: object, type_: str) -> str:
 def _times(cells: Cells, table_map: TableMap) -> tuple[Ints, Bools]:
     """Milliseconds since 1970, shape (n,), and which rows have none."""
     kind = cells.type
+    textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     try:
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if textual:
             moments = _moments(cells, table_map)
         elif pa.types.is_timestamp(kind):
             moments = _zoned(cells, table_map)
         else:
             return _counted(cells, table_map)
     except (pa.ArrowException, ValueError):
-        return _one_by_one(cells, table_map)
+        return _texts_that_count(cells, table_map) if textual else _one_by_one(cells, table_map)
     number = pc.cast(pc.cast(moments, pa.timestamp("ms", "UTC"), safe=False), pa.int64())
     return _dense(number)
+
+
+def _texts_that_count(cells: Cells, table_map: TableMap) -> tuple[Ints, Bools]:
+    """Texts that are all numbers, as a CSV holds POSIX times; else one by one."""
+    try:
+        return _counted(cells, table_map)
+    except pa.ArrowException:
+        return _one_by_one(cells, table_map)
 
 
 def _moments(cells: Cells, table_map: TableMap) -> Cells:
