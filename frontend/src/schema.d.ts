@@ -551,6 +551,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long each entity type is kept */
+        get: operations["retention"];
+        /** Change how long entity types are kept */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1301,6 +1319,41 @@ export interface components {
         PlanCalendar: {
             entries: components["schemas"]["CalendarEntry"][];
             holidays: string[];
+            by: string;
+        };
+        /**
+         * RetentionRow
+         * @description How long one entity type is kept: whole for ``raw``, then one observation of each entity in
+         *     ``every_s`` seconds, erased after ``kept``. ``changed_by``: None where it is as declared.
+         */
+        RetentionRow: {
+            type: string;
+            raw: string;
+            every_s: number | null;
+            kept: string;
+            declared: components["schemas"]["Keep"];
+            changed_by: string | null;
+        };
+        /**
+         * Keep
+         * @description The rule of one entity type, counted from the commit.
+         *
+         *     ``raw``: kept whole for so long, an ISO 8601 duration in days or years; then one observation of
+         *     each entity every ``every_s`` seconds of city time (None: the same as before); erased after
+         *     ``kept``.
+         */
+        Keep: {
+            type: string;
+            raw: string;
+            every_s: number | null;
+            kept: string;
+        };
+        /**
+         * RetentionRules
+         * @description Body of ``PUT /api/retention``: the rules of the types that change.
+         */
+        RetentionRules: {
+            rows: components["schemas"]["Keep"][];
             by: string;
         };
     };
@@ -3596,6 +3649,138 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PlanCalendar"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Length Required */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRow"][];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRules"];
             };
         };
         responses: {

@@ -10,6 +10,7 @@ from tests.faults.running import HANGZHOU, TENANT
 from cityloop.city.build import Site, build_hub, build_site, wall_time
 from cityloop.city.hub import Hub
 from cityloop.city.plan_desk import own_plans
+from cityloop.city.retention_desk import keeps_in_force
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError
@@ -17,7 +18,9 @@ from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.loop import Mode, Priority
 from cityloop.kernel.ports import Batch, Commit, Position
 from cityloop.safety.envelope import Refusal
+from cityloop.standards.attributes import declared
 from cityloop.standards.plans import Calendar, CalendarEntry, Green, JunctionPlan, TimePlan
+from cityloop.standards.retention import Keep
 
 SIGNAL = "urn:ngsi-ld:SignalController:"
 LOOP = "mobility/signal_timing"
@@ -291,3 +294,39 @@ def test_a_plan_against_a_limit_is_refused_and_changes_nothing(hub: Hub, site: S
     with pytest.raises(RefusedError, match=r"junction J11: phase 1: green 4 s is below"):
         hub.set_plans([a_plan(site, 4)], "Li")
     assert hub.plans.schedule.plans == []
+
+
+def test_a_rule_of_retention_is_recorded_and_survives_a_restart(
+    hub: Hub, site: Site, tenant: Tenant
+) -> None:
+    batches = list(hub.turn(tick(site, 1), late=False).batches)
+    batches += hub.set_retention([Keep("LaneDetector", "P7D", 300.0, "P30D")], "Li").batches
+    replayed, loaded = build_hub(site, tenant, epoch=4), build_hub(site, tenant, epoch=4)
+    for position, batch in enumerate(batches, 1):
+        replayed.replay(Commit(Position(position), wall_time(), batch))
+    loaded.load(hub.save())
+    for again in (hub, replayed, loaded):
+        row = next(row for row in again.retention.rows() if row.type == "LaneDetector")
+        assert (row.raw, row.every_s, row.kept, row.changed_by) == ("P7D", 300.0, "P30D", "Li")
+    tenant.log.append(batches)
+    tenant.context.store()
+    in_force = keeps_in_force(declared(), tenant.context)["LaneDetector"]
+    assert in_force == Keep("LaneDetector", "P7D", 300.0, "P30D")
+
+
+@pytest.mark.parametrize(
+    ("keep", "why"),
+    [
+        (Keep("Decision", "P1Y", None, "P1Y"), "is a record"),
+        (Keep("Decision", "P5Y", 60.0, "P9Y"), "are events"),
+        (Keep("SignalController", "P7D", 60.0, "P1Y"), "is a record"),
+        (Keep("LaneDetector", "P90D", 60.0, "P30D"), "longer than kept"),
+        (Keep("Nothing", "P90D", None, "P90D"), "not declared"),
+    ],
+)
+def test_a_record_is_never_let_go_of_before_its_time(
+    hub: Hub, site: Site, keep: Keep, why: str
+) -> None:
+    hub.turn(tick(site, 1), late=False)
+    with pytest.raises(RefusedError, match=why):
+        hub.set_retention([keep], "Li")

@@ -40,11 +40,13 @@ from cityloop.city.surface import (
     Operation,
     PlansTold,
     Point,
+    RetentionRow,
     Summary,
     Vehicles,
 )
 from cityloop.kernel.errors import BusyError, RefusedError
 from cityloop.standards.plans import Green, JunctionPlan, TimePlan
+from cityloop.standards.retention import Keep
 
 LOOP = "mobility/signal_timing"
 SIDE, EAST_M, NORTH_M, REACH_M = 4, 800.0, 600.0, 250.0
@@ -127,6 +129,9 @@ class ReplayCity:
         own = [JunctionPlan("J11", [Green(0, 30), Green(1, 20)])]
         plans = PlansTold(0, None, "", None, own, [TimePlan("peak", own)])
         self.board.hear("plans", msgspec.json.encode(plans))
+        keep = Keep("LaneDetector", "P14D", 60.0, "P90D")
+        kept = RetentionRow(keep.type, keep.raw, keep.every_s, keep.kept, keep, None)
+        self.board.hear("retention", msgspec.json.encode([kept]))
         calendar = CalendarTold(0, None, "", "Asia/Shanghai", [], [])
         self.board.hear("calendar", msgspec.json.encode(calendar))
         self._map = replay_map()

@@ -1,4 +1,4 @@
-"""Plans and calendar over HTTP."""
+"""Plans, calendar and retention over HTTP."""
 
 import httpx
 import pytest
@@ -42,3 +42,17 @@ def test_an_entry_that_cannot_be_is_told_with_its_place(
     answer = client.put("/api/calendar", json=body)
     assert answer.status_code == 422
     assert "$.entries[0]" in answer.json()["detail"]
+
+
+def test_retention_is_told_beside_what_is_declared(client: httpx.Client) -> None:
+    (row,) = client.get("/api/retention").json()
+    assert (row["raw"], row["every_s"], row["kept"]) == ("P14D", 60.0, "P90D")
+    assert row["declared"]["kept"] == "P90D"
+
+
+def test_a_rule_is_changed_by_somebody(served: Served, client: httpx.Client) -> None:
+    rule = {"type": "LaneDetector", "raw": "P7D", "every_s": 300, "kept": "P30D"}
+    assert client.put("/api/retention", json={"rows": [rule], "by": "Li"}).status_code == 204
+    assert served.city.commands[-1] == ("set_retention", [rule], "Li")
+    spoiled = {"rows": [rule | {"kept": "30 days"}], "by": "Li"}
+    assert client.put("/api/retention", json=spoiled).status_code == 422

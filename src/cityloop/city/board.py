@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from cityloop.city.surface import CalendarTold, LoopRow, PlansTold
+from cityloop.city.surface import CalendarTold, LoopRow, PlansTold, RetentionRow
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.plans import Calendar, TimePlan
+from cityloop.standards.retention import Keep
 
 Ask = Callable[..., Awaitable[None]]
 
@@ -22,6 +23,7 @@ class Board:
         self._loops: list[LoopRow] = []
         self._plans: PlansTold | None = None
         self._calendar: CalendarTold | None = None
+        self._retention: list[RetentionRow] = []
 
     def hear(self, topic: str, body: bytes) -> bool:
         """Take in what the hub tells; whether the topic is one of ours."""
@@ -32,6 +34,8 @@ class Board:
                 self._plans = msgspec.json.decode(body, type=PlansTold)
             case "calendar":
                 self._calendar = msgspec.json.decode(body, type=CalendarTold)
+            case "retention":
+                self._retention = msgspec.json.decode(body, type=list[RetentionRow])
             case _:
                 return False
         return True
@@ -63,3 +67,11 @@ class Board:
     async def set_calendar(self, calendar: Calendar, by: str) -> None:
         """Put another calendar in force."""
         await self._ask("set_calendar", calendar=msgspec.to_builtins(calendar), by=by)
+
+    def retention(self) -> list[RetentionRow]:
+        """How long each type is kept; empty before the hub has told of it."""
+        return self._retention
+
+    async def set_retention(self, keeps: Sequence[Keep], by: str) -> None:
+        """Put rules of retention in force for the types they name."""
+        await self._ask("set_retention", keeps=msgspec.to_builtins(keeps), by=by)

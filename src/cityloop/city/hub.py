@@ -12,6 +12,7 @@ from cityloop.city.alarm_watch import Watch
 from cityloop.city.desk import Desk, Moment
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.plan_desk import PlanDesk
+from cityloop.city.retention_desk import RetentionDesk
 from cityloop.city.rows import (
     OPERATOR,
     decision_rows,
@@ -35,7 +36,9 @@ from cityloop.reaction.conditions import Instant
 from cityloop.reaction.holds import HoldBook
 from cityloop.safety.envelope import RELEASE
 from cityloop.safety.modes import ModeBook, ModeChange
+from cityloop.standards.attributes import declared
 from cityloop.standards.plans import Calendar, TimePlan
+from cityloop.standards.retention import Keep
 
 OPERATORS = "operators"
 SIGNALS = "SignalController"
@@ -85,6 +88,7 @@ class Hub:
         self.modes = modes
         self.loops = loops
         self.plans = plans
+        self.retention = RetentionDesk(declared())
         self.totals = Totals()
         self.approvals = ApprovalBook()
         self.holds = HoldBook(actuators.index, epoch)
@@ -246,6 +250,13 @@ class Hub:
         data = {"entries": len(calendar.entries)}
         return self._recorded(change, self.desk.note("plans", by, text, data, self._moment))
 
+    def set_retention(self, keeps: Sequence[Keep], by: str) -> Effects:
+        """Put rules of retention in force; raises RefusedError with what is wrong."""
+        change = self.retention.change(keeps, by, self.run, self.now)
+        text = f"Retention changed: {', '.join(keep.type for keep in keeps)}"
+        data = {"types": [keep.type for keep in keeps]}
+        return self._recorded(change, self.desk.note("retention", by, text, data, self._moment))
+
     def answer(self, advice_id: str, confirm: bool, by: str = OPERATOR) -> Effects:
         """A person's answer to advice; raises RefusedError when it no longer waits."""
         advice = self.approvals.take(advice_id, self.now)
@@ -318,6 +329,7 @@ class Hub:
         for part in batch.frames:
             self.loops.fold(part)
             self.plans.fold(part)
+            self.retention.fold(part)
             if part.type == MODE_CHANGE:
                 self._switch(part)
             elif part.type == DECISION:
@@ -363,6 +375,7 @@ class Hub:
                 "now": np.array(self.now),
                 "advice": np.array(self.approvals.save()),
                 "holds": np.array(self.holds.save(self.now)),
+                "retention": np.array(self.retention.save()),
             },
         }
         return {f"{part}:{n}": a for part, state in parts.items() for n, a in state.items()}
@@ -387,3 +400,4 @@ class Hub:
         self.now = CityTime(int(state["hub:now"]))
         self.approvals.load(str(state["hub:advice"]))
         self.holds.load(str(state["hub:holds"]))
+        self.retention.load(str(state.get("hub:retention", "[]")))

@@ -25,7 +25,7 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
 from cityloop.city.readings import Reading
-from cityloop.city.surface import Counters, DecisionRow, JunctionState
+from cityloop.city.surface import Counters, DecisionRow, JunctionState, RetentionRow
 from cityloop.city.totals import mode_name
 from cityloop.city.wire import (
     Answer,
@@ -55,6 +55,7 @@ from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch, Position
 from cityloop.standards.arrow import read_batch, read_ids
 from cityloop.standards.plans import Calendar, TimePlan
+from cityloop.standards.retention import Keep
 
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
@@ -133,6 +134,7 @@ class HubProcess:
         )
         self._show_at = self._board_at = 0.0
         self._planned: tuple[int, int, str | None] | None = None
+        self._retention: list[RetentionRow] = []
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
@@ -225,7 +227,7 @@ class HubProcess:
                 reading.tell(
                     _decisions([r for r in self._hub.recent if r.number <= self._recorded])
                 )
-                self._planned, self._board_at = None, 0.0
+                self._planned, self._retention, self._board_at = None, [], 0.0
                 for told in self._lookout.welcome():
                     reading.tell(told)
                 reading.tell(self._intake.news())
@@ -343,6 +345,9 @@ class HubProcess:
             case "set_calendar":
                 calendar = msgspec.convert(a["calendar"], Calendar)
                 return self._spread(self._hub.set_calendar(calendar, a["by"]))
+            case "set_retention":
+                keeps = msgspec.convert(a["keeps"], list[Keep])
+                return self._hub.set_retention(keeps, a["by"])
             case "set_version":
                 return self._hub.set_version(a["loop"], a["version"], a["reason"], a["by"])
             case "advise":
@@ -399,6 +404,10 @@ class HubProcess:
             self._planned = planned
             yield Told("plans", msgspec.json.encode(hub.plans.plans(hub.now)))
             yield Told("calendar", msgspec.json.encode(hub.plans.calendar()))
+        retention = hub.retention.rows()
+        if retention != self._retention:
+            self._retention = retention
+            yield Told("retention", msgspec.json.encode(retention))
 
     def _shown(self, now: float) -> Shown:
         hub = self._hub

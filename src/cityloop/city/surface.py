@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cityloop.standards.plans import CalendarEntry, JunctionPlan, TimePlan
+from cityloop.standards.retention import Keep
 
 ModeName = Literal["observe", "shadow", "advise", "act"]
 Operation = Literal["hold", "lock_out", "flash", "release"]
@@ -176,6 +177,19 @@ class LoopRow(Struct, frozen=True):
     latency_p50_ms: float | None
     latency_p99_ms: float | None
     groups: list[LoopGroup]
+
+
+class RetentionRow(Struct, frozen=True):
+    """How long one entity type is kept: whole for ``raw``, then one observation of each entity in
+    ``every_s`` seconds, erased after ``kept``. ``changed_by``: None where it is as declared.
+    """
+
+    type: str
+    raw: str
+    every_s: float | None
+    kept: str
+    declared: Keep
+    changed_by: str | None
 
 
 class PlansTold(Struct, frozen=True):

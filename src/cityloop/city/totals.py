@@ -16,6 +16,7 @@ from cityloop.safety.shadow import SHADOW_RESULT
 MODE_CHANGE = "ModeChange"
 VERSION_CHANGE = "VersionChange"
 PLAN_TABLE, PLAN_CALENDAR = "PlanTable", "PlanCalendar"
+RETENTION_RULE = "RetentionRule"
 _OURS = frozenset(
     {
         DECISION,
@@ -24,6 +25,7 @@ _OURS = frozenset(
         SHADOW_RESULT,
         PLAN_TABLE,
         PLAN_CALENDAR,
+        RETENTION_RULE,
         ALARM_EVENT,
         SHIFT_ENTRY,
     }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,13 +12,17 @@ import structlog
 
 from cityloop.city.build import wall_time
 from cityloop.city.journal import keep_journal
+from cityloop.city.memory import CHECKPOINT
+from cityloop.city.retention_desk import keeps_in_force
 from cityloop.city.wire import Line, Ready
 from cityloop.interconnection.compaction import compact
-from cityloop.interconnection.tenant import open_tenant
+from cityloop.interconnection.retention import Retention
+from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.errors import BusyError
+from cityloop.standards.attributes import declared
 
 _log = structlog.get_logger()
-_EVERY_S, _SOON_S = 10.0, 1.0
+_EVERY_S, _SOON_S, _TIDY_EVERY_S = 10.0, 1.0, 60.0
 _NICE = 10
 
 
@@ -29,6 +34,31 @@ class WorkerSpec:
     tenant: str
 
 
+class Tidy:
+    """Retention beside compaction: looked after once a minute, and at once while it has work."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._retention = Retention(tenant.log)
+        self._next = 0.0
+
+    def due(self, now: float) -> bool:
+        """Apply the rules where it is time to; whether there may be more to do."""
+        if now < self._next:
+            return False
+        tenant = self._tenant
+        kept = tenant.context.checkpoint(CHECKPOINT)
+        if kept is None:
+            return False
+        # What hub or context would replay after a crash stays whole.
+        until = min(kept[0], tenant.context.position)
+        keeps = keeps_in_force(declared(), tenant.context)
+        rewritten = self._retention.apply(keeps, wall_time(), until)
+        if not rewritten:
+            self._next = now + _TIDY_EVERY_S
+        return bool(rewritten)
+
+
 def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     """Fold and compact every few seconds until told to stop: what acts has the machine first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -37,11 +67,13 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     line = Line(supervisor)
     tenant = open_tenant(spec.root, spec.tenant, wall_time)
     line.send(Ready())
+    tidy = Tidy(tenant)
     pause_s = _EVERY_S
     while not line.ready(pause_s):
         try:
             tenant.context.store()
-            pause_s = _SOON_S if compact(tenant.log, at_most=1) else _EVERY_S
+            moved = compact(tenant.log, at_most=1)
+            pause_s = _SOON_S if moved or tidy.due(time.monotonic()) else _EVERY_S
         except (BusyError, OSError) as error:
             _log.warning("context and history are behind", why=str(error))
     tenant.close()

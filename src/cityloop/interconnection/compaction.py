@@ -33,6 +33,7 @@ SEGMENT_BATCHES = 600
 _ROWS_A_STEP = 50
 _PAGES_A_STEP = 64
 _PAUSE_S = 0.005
+_LINGER_S = 60.0
 
 _DONE = "DELETE FROM batches WHERE position IN (SELECT position FROM batches \
 WHERE position <= (SELECT max(last) FROM segments) ORDER BY position LIMIT ?)"
@@ -48,7 +49,7 @@ def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES, *, at_most: int | No
     Raises BusyError when another process compacts this log, OSError when the disk is full: the log
     reads as before then.
     """
-    with _alone(log.folder), _opened(log) as connection:
+    with alone(log.folder), opened(log) as connection:
         log.segments.mkdir(mode=0o700, exist_ok=True)
         _clear_up(log, connection)
         written = 0
@@ -60,7 +61,8 @@ def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES, *, at_most: int | No
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of whoever rewrites segments; raises BusyError while another does."""
     with (folder / "compaction.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +72,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(log: SqliteLog) -> Iterator[apsw.Connection]:
+def opened(log: SqliteLog) -> Iterator[apsw.Connection]:
+    """A connection that may change what the log's database says of segments."""
     with sqlite_errors(log.path):
         connection = open_database(
             log.path, SCHEMA, version=LAYOUT, synchronous="FULL", readonly=False
@@ -94,7 +97,7 @@ def _move(log: SqliteLog, connection: apsw.Connection, batches: int) -> None:
     connection.pragma("synchronous", "FULL")
     with transaction(connection):
         connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, last, name))
-        connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", _spans(commits))
+        connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", spans_of(commits))
         for source, run, start, end in _sequences(commits):
             connection.execute(_EXTEND, (end, source, run, start - 1))
             if connection.changes() == 0:
@@ -103,7 +106,7 @@ def _move(log: SqliteLog, connection: apsw.Connection, batches: int) -> None:
                 )
 
 
-def _spans(commits: Sequence[Commit]) -> list[tuple[str, str, int, int, int]]:
+def spans_of(commits: Sequence[Commit]) -> list[tuple[str, str, int, int, int]]:
     """Type, run, first position, first and last city time of what ``commits`` hold."""
     spans: dict[tuple[str, str], tuple[int, int]] = {}
     for commit in commits:
@@ -136,8 +139,9 @@ def _sequences(commits: Sequence[Commit]) -> list[tuple[str, str, int, int]]:
 def _clear_up(log: SqliteLog, connection: apsw.Connection) -> None:
     """Remove rows that segments replace, and folders that no row names; give the space back."""
     recorded = {row[0] for row in rows(connection, "SELECT folder FROM segments")}
+    done = number(connection, "SELECT max(last) FROM segments")
     for folder in log.segments.iterdir():
-        if folder.name not in recorded:
+        if folder.name not in recorded and not _lingers(folder, done):
             shutil.rmtree(folder)
     # Whether a row that a segment replaces is gone need not survive a power cut.
     connection.pragma("synchronous", "NORMAL")
@@ -145,6 +149,12 @@ def _clear_up(log: SqliteLog, connection: apsw.Connection) -> None:
         time.sleep(_PAUSE_S)
     # The file gets shorter when its journal is folded in; passive: waits for nobody.
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def _lingers(folder: Path, done: int) -> bool:
+    """Whether a reader may still be in a folder that another has taken the place of."""
+    replaced = folder.suffix != ".new" and int(folder.name.partition("-")[0]) <= done
+    return replaced and time.time() - folder.stat().st_mtime < _LINGER_S
 
 
 def _removed(connection: apsw.Connection) -> bool:

@@ -268,6 +268,13 @@ def read_segment(folder: Path) -> Iterator[Commit]:
         yield Commit(Position(commit.position), WallTime(commit.committed_at), batch)
 
 
+def segment_facts(folder: Path) -> tuple[WallTime, frozenset[str]]:
+    """When the newest commit of a segment was made, and which types it holds."""
+    index = _read_index(folder)
+    newest = max((commit.committed_at for commit in index.commits), default=0)
+    return WallTime(newest), frozenset(table.type for table in index.tables)
+
+
 def segment_parts(folder: Path, type_: str) -> list[Frame | Rows]:
     """The frames and rows of one type in a segment, in the order they were committed."""
     index = _read_index(folder)

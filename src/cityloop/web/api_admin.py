@@ -1,12 +1,13 @@
-"""How the city is run: time-of-day plans and their calendar."""
+"""How the city is run: time-of-day plans, their calendar, retention."""
 
 from datetime import date
 from typing import Annotated
 
 import msgspec
 
-from cityloop.city.surface import CalendarTold, PlansTold
+from cityloop.city.surface import CalendarTold, PlansTold, RetentionRow
 from cityloop.standards.plans import Calendar, CalendarEntry, TimePlan
+from cityloop.standards.retention import Keep
 from cityloop.web.api_loops import By
 from cityloop.web.port import BoardPort
 from cityloop.web.route import get, put
@@ -29,8 +30,16 @@ class PlanCalendar(msgspec.Struct, forbid_unknown_fields=True):
     by: By
 
 
+class RetentionRules(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``PUT /api/retention``: the rules of the types that change."""
+
+    rows: Annotated[list[Keep], msgspec.Meta(min_length=1, max_length=1000)]
+    by: By
+
+
 class AdminRoutes:
-    """/api/plans, /api/calendar: what cabinets run where the centre orders nothing."""
+    """/api/plans, /api/calendar: what cabinets run where the centre orders nothing; and
+    /api/retention: how long what they and the sensors say is kept."""
 
     def __init__(self, city: BoardPort) -> None:
         self._city = city
@@ -54,3 +63,13 @@ class AdminRoutes:
     async def set_calendar(self, body: PlanCalendar) -> None:
         """An entry that calls a plan which is not there is refused."""
         await self._city.board.set_calendar(Calendar(body.entries, body.holidays), body.by)
+
+    @get("/api/retention", "How long each entity type is kept")
+    async def retention(self) -> list[RetentionRow]:
+        """The rule in force beside the one that is declared."""
+        return self._city.board.retention()
+
+    @put("/api/retention", "Change how long entity types are kept")
+    async def set_retention(self, body: RetentionRules) -> None:
+        """Types that are not named stay as they are; a record is never let go of early."""
+        await self._city.board.set_retention(body.rows, body.by)

@@ -31,7 +31,7 @@ COLUMNS = (
     "keep",
     "description",
 )
-_KEEP = re.compile(r"(state|event) (P\d+[DY])")
+_KEEP = re.compile(r"(state|event) (P\d+[DY])(?: (PT\d+[SM]) after (P\d+[DY]))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Attribute:
 
     ``minimum``, ``maximum``: of the value, or of a text's length in characters. ``keep``: a
     *state* has a newest value in the context, an *event* only a place in history; ``kept_for``:
-    ISO 8601 duration after which observations are erased.
+    ISO 8601 duration after which observations are erased. ``raw_for``: after which one observation
+    in ``sample_every`` is kept; both empty where nothing is thinned.
     """
 
     type: str
@@ -53,6 +54,8 @@ class Attribute:
     keep: Keep
     kept_for: str
     description: str
+    raw_for: str = ""
+    sample_every: str = ""
 
 
 AttributeTable = Mapping[str, Mapping[str, Attribute]]
@@ -80,7 +83,10 @@ def _read_row(row: Mapping[str, str], where: str) -> Attribute:
         raise ConfigError(f"{where}: a row needs {len(COLUMNS)} cells; quote commas")
     keep = _KEEP.fullmatch(row["keep"])
     if keep is None:
-        raise ConfigError(f'{where}: keep is {row["keep"]!r}; write e.g. "state P90D", "event P5Y"')
+        raise ConfigError(
+            f'{where}: keep is {row["keep"]!r}; write e.g. "state P90D", "event P5Y",'
+            ' "state P90D PT60S after P14D"'
+        )
     for column, allowed in (("kind", get_args(Kind)), ("class", get_args(DataClass))):
         if row[column] not in allowed:
             raise ConfigError(f"{where}: {column} is {row[column]!r}, not {' or '.join(allowed)}")
@@ -101,6 +107,8 @@ def _read_row(row: Mapping[str, str], where: str) -> Attribute:
         keep[1],  # type: ignore[arg-type]  # the pattern's alternatives
         keep[2],
         row["description"],
+        keep[4] or "",
+        keep[3] or "",
     )
 
 
