@@ -159,6 +159,6 @@ def test_sensors_are_remembered_over_a_restart(hub: Hub, site: Site, tenant: Ten
     city.go(50, deaf=3)
     reborn = build_hub(site, tenant, epoch=2)
     reborn.load(hub.save())
-    shown = reborn.watch.sensors.shown(reborn.now).types["LaneDetector"]
+    shown = reborn.watch.sensors.shown(reborn.now)["LaneDetector"]
     assert shown.share[3:5] == [0.5, 1.0]
     assert shown.seen[3:5] == [50_000, 100_000]

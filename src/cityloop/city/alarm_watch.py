@@ -15,9 +15,12 @@ from cityloop.city.alarm_rules import (
     source_conditions,
     street_conditions,
 )
+from cityloop.city.live_sensors import LiveSensors
+from cityloop.city.rejections import Rejections
 from cityloop.city.sensor_book import SensorBook
 from cityloop.city.surface import DecisionRow
-from cityloop.kernel.clock import CityTime
+from cityloop.city.surface_alarms import SensorsShown
+from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Bools, EntityIds, Frame
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch
@@ -35,8 +38,8 @@ _EVERY_S = 1.0
 class Watch:
     """Rules, delays and causes over what the hub holds; what it finds goes to the desk.
 
-    The sensors' book is a fold of the log. The rest begins anew with each hub: what people were
-    told stands in the record.
+    ``devices``: the twin's, by type; ``registered``: those of live sources. Their books are folds
+    of the log. The rest begins anew with each hub: what people were told stands in the record.
     """
 
     def __init__(
@@ -44,8 +47,13 @@ class Watch:
         network: RoadNetwork,
         devices: Mapping[str, EntityIds],
         modes: ModeBook,
+        registered: Mapping[str, EntityIds],
     ) -> None:
-        self.sensors = SensorBook(devices, watched_junctions(network), _EVERY_S)
+        known = (name for ids in (*devices.values(), *registered.values()) for name in ids)
+        self.rejections = Rejections(known)
+        junctions = watched_junctions(network)
+        self.sensors = SensorBook(devices, junctions, self.rejections, _EVERY_S)
+        self.live = LiveSensors(registered, self.rejections)
         self._network = network
         self._modes = modes
         self._sources: dict[str, SourceHealth] = {}
@@ -73,6 +81,15 @@ class Watch:
             _, times, _ = self._failures.get(loop, (now, 0, ""))
             self._failures[loop] = now, times + 1, why
 
+    def heard(self, batch: Batch) -> None:
+        """What a live source said, now or on record."""
+        self.live.see(batch)
+
+    def shown(self, now: CityTime, wall: WallTime) -> SensorsShown:
+        """What people see of all sensors, in columns."""
+        types = self.sensors.shown(now) | self.live.shown(CityTime(wall))
+        return SensorsShown(types, self.rejections.totals())
+
     def told(self, alarms: Iterable[Alarm]) -> None:
         """Take up what people know after a restart."""
         self._delays.hold((alarm.kind, name) for alarm in alarms for name in alarm.members)
@@ -91,6 +108,7 @@ class Watch:
         """
         self.sensors.look(latest)
         seen = {c.key: c for c in self._conditions(now.city, latest, held, machine)}
+        seen |= {c.key: c for c in self.live.conditions(CityTime(now.wall))}
         told = {(alarm.kind, name): alarm.subject for alarm in alarms for name in alarm.members}
         lasting = self._delays.settle(unexplained(seen, told), now)
         return self._announcer.tell(alarms, lasting, seen, now)

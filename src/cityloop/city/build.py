@@ -11,11 +11,11 @@ from cityloop.city.desk import Desk, Escalation
 from cityloop.city.hub import Hub
 from cityloop.city.installed import chosen_loops
 from cityloop.city.intake_desk import IntakeDesk
+from cityloop.city.live_sensors import registered_sensors
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.surface import MapData
 from cityloop.city.survey import survey
-from cityloop.city.totals import Totals
 from cityloop.city.townplan import map_data
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.interconnection.tenant import Tenant
@@ -181,16 +181,21 @@ def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, Entit
     }
 
 
-def build_intake(site: Site, tenant: Tenant, writer: LogWriter, totals: Totals) -> IntakeDesk:
+def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> IntakeDesk:
     """The hub's side of the intake, with the log's newest commits in mind."""
     settings = site.settings.sources
     sources = [
         LiveSource(name, site.registered[name], source.late_s, source.ahead_s)
         for name, source in settings.items()
     ]
-    gate = LiveGate(sources, declared(), tenant.rejects.offer)
+
+    def refuse(rejects: Sequence[Reject]) -> None:
+        tenant.rejects.offer(rejects)
+        hub.watch.rejections.take(rejects)
+
+    gate = LiveGate(sources, declared(), refuse)
     kinds = {name: kind_of(source) for name, source in settings.items()}
-    desk = IntakeDesk(gate, kinds, tenant, writer, totals, wall_time)
+    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.watch.heard, refuse, wall_time)
     desk.recall()
     return desk
 
@@ -207,12 +212,12 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     knows = {"network": network}
     runner = Runner(loops, knows, guard, network.bank.ids, epoch=epoch, timer=time.perf_counter)
     source = DeviceSource(TWIN_SOURCE, site.devices)
-    watch = Watch(network, site.devices, modes)
-    watch.sensors.count_rejected(tenant.rejects.by_entity())
+    watch = Watch(network, site.devices, modes, registered_sensors(site.registered))
+    watch.rejections.begin_with(tenant.rejects.by_entity())
 
     def refuse(rejects: Sequence[Reject]) -> None:
         tenant.rejects.offer(rejects)
-        watch.sensors.reject(rejects)
+        watch.rejections.take(rejects)
 
     gate = Gate([source], declared(), refuse, tenant.log.sequence)
     alarms = settings.alarms

@@ -325,6 +325,7 @@ class Hub:
         self._tell(batch.frames)
         self.desk.replay(batch.frames)
         self.watch.sensors.see(batch)
+        self.watch.heard(batch)
         self.totals.count(batch)
         for part in batch.frames:
             self.loops.fold(part)
@@ -370,6 +371,7 @@ class Hub:
             "totals": self.totals.save(),
             "desk": self.desk.save(),
             "sensors": self.watch.sensors.save(),
+            "live": self.watch.live.save(),
             "hub": {
                 "sequence": np.array(self._sequence),
                 "now": np.array(self.now),
@@ -396,6 +398,7 @@ class Hub:
         self.totals.load(part("totals"))
         self.desk.load(part("desk"))
         self.watch.sensors.load(part("sensors"))
+        self.watch.live.load(part("live"))
         self._sequence = int(state["hub:sequence"])
         self.now = CityTime(int(state["hub:now"]))
         self.approvals.load(str(state["hub:advice"]))

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import structlog
 
+from cityloop.city.alarm_rules import SourceHealth
 from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_line import write_orders
@@ -115,7 +116,7 @@ class HubProcess:
         self._whole = recover(self._hub, self._tenant, supervisor.ready)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
-        self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub.totals)
+        self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub)
         self._listener = listen(spec.address)
         self._selector = selectors.DefaultSelector()
         for source in (supervisor, self._listener, self._intake):
@@ -181,6 +182,8 @@ class HubProcess:
 
     def _look(self, now: float) -> None:
         self._hub.watch.hear_source(TWIN_SOURCE, self._lookout.twin(TWIN_SOURCE, now))
+        for name, (state, reason) in self._intake.states().items():
+            self._hub.watch.hear_source(name, SourceHealth(state, reason))
         effects = self._hub.look(self._lookout.machine(), wall_time())
         self._commit(effects, time.perf_counter())
 

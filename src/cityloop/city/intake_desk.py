@@ -7,6 +7,7 @@ writer, and nobody waits for a source that does not listen: its line is cut, and
 
 import os
 from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ from cityloop.city.wire import (
 )
 from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
+from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, Clock, WallTime, iso
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import EntityIds
@@ -94,8 +96,8 @@ class _Seen:
 class IntakeDesk:
     """Serves the lines of the intake process for one hub.
 
-    ``kinds``: source → kind. ``fileno`` becomes readable when something was committed: then call
-    ``acknowledge``.
+    ``kinds``: source → kind. ``heard`` is given what was accepted, ``reject`` what was not.
+    ``fileno`` becomes readable when something was committed: then call ``acknowledge``.
     """
 
     def __init__(
@@ -105,6 +107,8 @@ class IntakeDesk:
         tenant: Tenant,
         writer: LogWriter,
         totals: Totals,
+        heard: Callable[[Batch], None],
+        reject: Callable[[Sequence[Reject]], None],
         clock: Clock,
     ) -> None:
         self._gate = gate
@@ -112,6 +116,8 @@ class IntakeDesk:
         self._tenant = tenant
         self._writer = writer
         self._totals = totals
+        self._heard = heard
+        self._reject = reject
         self._clock = clock
         self._guests: dict[Line, _Guest] = {}
         self._streams: dict[Key, _Stream] = {}
@@ -231,6 +237,7 @@ class IntakeDesk:
 
     def _note(self, source: str, accepted: Batch) -> None:
         self._totals.count(accepted)
+        self._heard(accepted)
         seen, now = self._seen[source], self._clock()
         if accepted.rows:
             seen.last = now
@@ -241,7 +248,7 @@ class IntakeDesk:
         told = _read_faults(faults)
         for fault in told:
             self._gate.counts[key[0], fault.reason.partition(":")[0]] += 1
-        self._tenant.rejects.offer(fault.reject(*key, now) for fault in told)
+        self._reject([fault.reject(*key, now) for fault in told])
 
     def _kept(self, key: Key, under: _Under, done: "Future[Position]") -> None:
         """In the writer's thread: a batch is durable, or never will be."""
@@ -301,6 +308,13 @@ class IntakeDesk:
         """How every source is, for readers."""
         self._news = Told("sources", msgspec.json.encode(self.rows()))
         return self._news
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Source → its state and why."""
+        return {
+            name: (seen.told.state, seen.told.reason) if seen.told else ("waiting", "")
+            for name, seen in self._seen.items()
+        }
 
     def rows(self) -> list[SourceRow]:
         """How every source is."""

@@ -18,6 +18,7 @@ from cityloop.city.build import Site
 from cityloop.city.desk_reader import DeskReader
 from cityloop.city.doors import Doors
 from cityloop.city.hub_process import Shown
+from cityloop.city.live_sensors import registered_sensors
 from cityloop.city.lookback import look_back
 from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
 from cityloop.city.surface import (
@@ -90,7 +91,11 @@ class LiveCity:
         self._asked: dict[int, Future[str]] = {}
         self._ended: Callable[[], None] | None = None
         self.board = Board(self._ask)
-        self.desk = DeskReader(self._ask, site.devices, watched_junctions(site.network))
+        self.desk = DeskReader(
+            self._ask,
+            {**site.devices, **registered_sensors(site.registered)},
+            watched_junctions(site.network),
+        )
         self.doors = Doors(site.folder, self._ask)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:

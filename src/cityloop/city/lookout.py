@@ -134,7 +134,8 @@ class Lookout:
         return Told("holds", msgspec.json.encode(rows))
 
     def _sensors(self) -> Told:
-        return Told("sensors", msgspec.json.encode(self._hub.watch.sensors.shown(self._hub.now)))
+        shown = self._hub.watch.shown(self._hub.now, self._hub.desk.wall)
+        return Told("sensors", msgspec.json.encode(shown))
 
 
 def _rows(topic: str, rows: list[AlarmRow] | list[ShiftRow]) -> list[Told]:

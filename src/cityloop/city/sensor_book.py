@@ -1,9 +1,6 @@
-"""How every sensor of the city does: heard of, available, rejected, frozen. A fold of the log.
+"""How every sensor of the twin does: heard of, available, rejected, frozen. A fold of the log."""
 
-What the gate rejected is no part of the log: those counts begin with what it keeps of them.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import isnan
@@ -13,8 +10,8 @@ import numpy.typing as npt
 
 from cityloop.analysis.availability import NEVER, Availability
 from cityloop.analysis.unchanged import Unchanged
-from cityloop.city.surface_alarms import SensorColumns, SensorsShown
-from cityloop.kernel.changes import Reject
+from cityloop.city.rejections import Rejections, lying_condition
+from cityloop.city.surface_alarms import SensorColumns
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Array, Bools, EntityIds, Frame
 from cityloop.kernel.ports import Batch
@@ -25,7 +22,6 @@ Floats = npt.NDArray[np.float64]
 
 SILENT_S = 60.0
 FROZEN_S, FROZEN_LOOKS = 300.0, 30
-ABSURD_AT_LEAST, ABSURD_WITHIN_S, ABSURD_LASTS_S = 3, 300.0, 120.0
 _MOVING_MPS = 0.5
 CABINET = "SignalController"
 
@@ -41,29 +37,6 @@ class Health(IntEnum):
 
 
 @dataclass(slots=True)
-class Rejected:
-    """What the gate refused of one device: in all, and since ``since`` (city time)."""
-
-    total: int = 0
-    newest: int = 0
-    attribute: str = ""
-    since: int = 0
-    lately: int = 0
-
-    def take(self, reject: Reject) -> None:
-        """One more value refused."""
-        if not 0 <= reject.at - self.since <= ABSURD_WITHIN_S * 1000:
-            self.since, self.lately = reject.at, 0
-        self.total, self.lately = self.total + 1, self.lately + 1
-        self.newest, self.attribute = reject.at, reject.attribute
-
-    def absurd(self, now: CityTime) -> bool:
-        """Whether it keeps saying what cannot be."""
-        lasts = 0 <= now - self.newest <= ABSURD_LASTS_S * 1000
-        return self.lately >= ABSURD_AT_LEAST and lasts
-
-
-@dataclass(slots=True)
 class _Field:
     """The sensors of one type."""
 
@@ -75,10 +48,15 @@ class _Field:
 
 
 class SensorBook:
-    """Every declared sensor. ``junctions``: device → the junction that it watches for."""
+    """Every declared sensor; each speaks every ``every_s`` seconds. ``junctions``: device → the
+    junction that it watches for."""
 
     def __init__(
-        self, devices: Mapping[str, EntityIds], junctions: Mapping[str, str], every_s: float
+        self,
+        devices: Mapping[str, EntityIds],
+        junctions: Mapping[str, str],
+        rejections: Rejections,
+        every_s: float,
     ) -> None:
         self._fields = {
             type_: _Field(
@@ -86,9 +64,8 @@ class SensorBook:
             )
             for type_, ids in devices.items()
         }
-        self._known = {name for ids in devices.values() for name in ids}
         self._junctions = junctions
-        self._rejected: dict[str, Rejected] = {}
+        self._rejections = rejections
         self._run = ""
         self.begins = self._now = CityTime(0)
         """When the run began, as far as sensors tell."""
@@ -117,18 +94,6 @@ class SensorBook:
         known = known if whole is None else known & whole
         sensors.availability.see(part.run, part.observed_at, rows, known)
 
-    def reject(self, rejects: Iterable[Reject]) -> None:
-        """Count what the gate refused of declared devices."""
-        for reject in rejects:
-            if reject.entity in self._known:
-                self._rejected.setdefault(reject.entity, Rejected()).take(reject)
-
-    def count_rejected(self, totals: Mapping[str, int]) -> None:
-        """Begin with what was refused before this hub started: device → how many."""
-        for name, total in totals.items():
-            if name in self._known:
-                self._rejected.setdefault(name, Rejected()).total += total
-
     def look(self, latest: Mapping[str, Frame]) -> None:
         """See whether the newest readings are the same as ever; about once a second."""
         for type_, sensors in self._fields.items():
@@ -145,10 +110,8 @@ class SensorBook:
         health[sensors.repeats_s >= FROZEN_S] = Health.FROZEN
         health[self._silence_s(seen, now) > SILENT_S] = Health.SILENT
         health[seen == NEVER] = Health.NEVER
-        for name, rejected in self._rejected.items():
-            row = sensors.ids.index.get(name)
-            if row is not None and rejected.absurd(now):
-                health[row] = Health.ABSURD
+        for row, rejected in self._rejections.lying(sensors.ids, now):
+            health[row] = Health.FROZEN if rejected.frozen else Health.ABSURD
         return health
 
     def _silence_s(self, seen: Ints, now: CityTime) -> Floats:
@@ -166,26 +129,24 @@ class SensorBook:
         self, type_: str, sensors: _Field, health: Array, now: CityTime
     ) -> Iterator[Condition]:
         silence_s = self._silence_s(sensors.availability.last_seen(), now)
+        lying = dict(self._rejections.lying(sensors.ids, now))
         for row in np.flatnonzero(health).tolist():
             name, how = sensors.ids.names[row], Health(int(health[row]))
             where = self._junctions.get(name)
             data: dict[str, object] = {"junction": where}
-            match how:
-                case Health.FROZEN:
-                    data["minutes"] = round(float(sensors.repeats_s[row]) / 60, 1)
-                    yield Condition("sensor-frozen", name, data, where, family=type_)
-                case Health.ABSURD:
-                    rejected = self._rejected[name]
-                    data |= {"rejected": rejected.lately, "attribute": rejected.attribute}
-                    yield Condition("sensor-absurd", name, data, where, family=type_)
-                case _ if silence_s[row] > SILENT_S:
-                    kind = "cabinet-silent" if type_ == CABINET else "sensor-silent"
-                    data["silent_s"] = round(float(silence_s[row]))
-                    yield Condition(kind, name, data, where, family=type_)
+            if row in lying:
+                yield lying_condition(name, lying[row], now, where, type_)
+            elif how == Health.FROZEN:
+                data["minutes"] = round(float(sensors.repeats_s[row]) / 60, 1)
+                yield Condition("sensor-frozen", name, data, where, family=type_)
+            elif silence_s[row] > SILENT_S:
+                kind = "cabinet-silent" if type_ == CABINET else "sensor-silent"
+                data["silent_s"] = round(float(silence_s[row]))
+                yield Condition(kind, name, data, where, family=type_)
 
-    def shown(self, now: CityTime) -> SensorsShown:
-        """What people see of all sensors, in columns."""
-        types = {
+    def shown(self, now: CityTime) -> dict[str, SensorColumns]:
+        """What people see of them, by type."""
+        return {
             type_: SensorColumns(
                 sensors.availability.last_seen().tolist(),
                 _or_none(sensors.availability.share()),
@@ -193,7 +154,6 @@ class SensorBook:
             )
             for type_, sensors in self._fields.items()
         }
-        return SensorsShown(types, {name: r.total for name, r in self._rejected.items()})
 
     def save(self) -> dict[str, Array]:
         """What is folded of the log, as named arrays."""

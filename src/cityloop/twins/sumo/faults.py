@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.frame import Array, Column, EntityIds, Frame
 from cityloop.standards.csv_rows import Row, read_rows
 
@@ -30,9 +31,15 @@ class Fault:
 
 def read_faults(path: Path, devices: Mapping[str, EntityIds]) -> tuple[Fault, ...]:
     """The table at ``path``; ``device`` may leave out ``urn:ngsi-ld:``. Raises MistakeError with
-    the line of a device that does not exist or a fault that is none."""
+    the line of a device that does not exist or a fault that is none, ConfigError without a file.
+    """
     types = {name: type_ for type_, ids in devices.items() for name in ids}
-    return tuple(_fault(row, types) for row in read_rows(path.read_bytes(), str(path), COLUMNS))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        why = f"{error.strerror}; mend faults in city.toml"
+        raise ConfigError(f"{path} cannot be read: {why}") from error
+    return tuple(_fault(row, types) for row in read_rows(content, str(path), COLUMNS))
 
 
 def _fault(row: Row, types: Mapping[str, str]) -> Fault:

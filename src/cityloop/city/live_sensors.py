@@ -1,0 +1,87 @@
+"""Devices that speak when they like: when each was heard last. A fold of the log.
+
+How often they should speak nobody has declared, so silence alone is no alarm of theirs.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.analysis.availability import NEVER
+from cityloop.city.rejections import Rejections, lying_condition
+from cityloop.city.sensor_book import Health
+from cityloop.city.surface_alarms import SensorColumns
+from cityloop.kernel.clock import CityTime
+from cityloop.kernel.frame import Array, EntityIds
+from cityloop.kernel.ports import Batch
+from cityloop.kernel.rows import Rows
+from cityloop.perception.devices import Declared
+from cityloop.reaction.conditions import Condition
+
+Ints = npt.NDArray[np.int64]
+_LISTS_KEPT = 64
+
+
+def registered_sensors(sources: Mapping[str, Declared]) -> dict[str, EntityIds]:
+    """Entity type → the devices that all ``sources`` have registered by name."""
+    names: dict[str, list[str]] = {}
+    for declared in sources.values():
+        for type_, ids in declared.ids.items():
+            names.setdefault(type_, []).extend(ids)
+    return {type_: EntityIds(of) for type_, of in names.items()}
+
+
+class LiveSensors:
+    """Every registered device: entity type → ids."""
+
+    def __init__(self, devices: Mapping[str, EntityIds], rejections: Rejections) -> None:
+        self._devices = devices
+        self._rejections = rejections
+        self._seen = {type_: np.full(len(ids), NEVER, np.int64) for type_, ids in devices.items()}
+        self._rows: dict[tuple[str, bytes], Ints] = {}
+
+    def see(self, batch: Batch) -> None:
+        """Fold what was heard."""
+        for part in batch.rows:
+            seen = self._seen.get(part.type)
+            if seen is not None:
+                rows = self._rows_of(part)[part.entity]
+                known = rows >= 0
+                np.maximum.at(seen, rows[known], part.observed_at[known])
+
+    def _rows_of(self, part: Rows) -> Ints:
+        key = part.type, part.ids.digest
+        if key not in self._rows:
+            if len(self._rows) >= _LISTS_KEPT:
+                self._rows.clear()
+            index = self._devices[part.type].index
+            self._rows[key] = np.array([index.get(name, -1) for name in part.ids], np.int64)
+        return self._rows[key]
+
+    def conditions(self, now: CityTime) -> Iterator[Condition]:
+        """Those that lie; ``now`` by the clock of live sources."""
+        for type_, ids in self._devices.items():
+            for row, rejected in self._rejections.lying(ids, now):
+                yield lying_condition(ids.names[row], rejected, now, None, type_)
+
+    def shown(self, now: CityTime) -> dict[str, SensorColumns]:
+        """What people see of them, by type."""
+        return {type_: self._columns(type_, ids, now) for type_, ids in self._devices.items()}
+
+    def _columns(self, type_: str, ids: EntityIds, now: CityTime) -> SensorColumns:
+        seen = self._seen[type_]
+        health = np.where(seen == NEVER, Health.NEVER, Health.OK)
+        for row, rejected in self._rejections.lying(ids, now):
+            health[row] = Health.FROZEN if rejected.frozen else Health.ABSURD
+        return SensorColumns(seen.tolist(), [None] * len(ids), health.tolist())
+
+    def save(self) -> dict[str, Array]:
+        """When each was heard, as named arrays."""
+        return {type_: seen.copy() for type_, seen in self._seen.items()}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go on from what ``save`` gave; other devices than then start afresh."""
+        for type_, seen in self._seen.items():
+            if type_ in state and state[type_].shape == seen.shape:
+                self._seen[type_] = state[type_].astype(np.int64)
