@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from cityloop.city.config import read_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 HANGZHOU = ROOT / "examples" / "hangzhou"
 TENANT = "hangzhou"
@@ -36,12 +38,12 @@ def until(
 
 
 class RunningCity:
-    """``cityloop up`` and a client of its API; the city's tenant is called like its folder."""
+    """``cityloop up`` and a client of its API."""
 
     def __init__(self, data: Path, port: int, *options: str, city: Path = HANGZHOU) -> None:
         self.data = data
         self.port = port
-        self.folder = data / city.name
+        self.folder = data / read_settings(city).city.tenant
         command = [sys.executable, "-m", "cityloop", "up", str(city), "--data", str(data)]
         self.process = subprocess.Popen(
             [*command, "--port", str(port), *options],
