@@ -1535,6 +1535,13 @@ export interface operations {
                     "application/json": components["schemas"]["MapData"];
                 };
             };
+            /** @description The client has it already (If-None-Match). */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Misdirected Request */
             421: {
                 headers: {

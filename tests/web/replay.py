@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import atan2, degrees, exp, hypot
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from tests.web.replay_desk import ReplayDesk
 from tests.web.replay_past import ReplayPast
 
 from cityloop.city.board import Board
+from cityloop.city.doors import Doors
 from cityloop.city.surface import (
     Anchor,
     CalendarTold,
@@ -40,7 +42,9 @@ from cityloop.city.surface import (
     Operation,
     PlansTold,
     Point,
+    RejectRow,
     RetentionRow,
+    SourceRow,
     Summary,
     Vehicles,
 )
@@ -148,6 +152,7 @@ class ReplayCity:
         self._news = asyncio.Condition()
         self.vehicles = ReplayVehicles(self)
         self.past = ReplayPast(self)
+        self.doors = ReplayDoors(Path())
 
     @property
     def recorded(self) -> list[DecisionRow]:
@@ -390,6 +395,18 @@ class ReplayCity:
         if not self.hub_alive:
             raise BusyError("The hub is away.")
         self.commands.append(command)
+
+
+class ReplayDoors(Doors):
+    """Nothing but the twin comes in, and nothing is refused."""
+
+    def sources(self) -> list[SourceRow]:
+        """As any city."""
+        return [SourceRow("twin", "sumo", "ok", "", 209, 700.0, None, 0, 0, {}, 0, 0.0)]
+
+    def rejects(self, source: str, reason: str, after: int, limit: int) -> list[RejectRow]:
+        """As any city."""
+        return []
 
 
 class ReplayVehicles:

@@ -132,7 +132,9 @@ def test_a_body_that_means_nothing_never_reaches_the_city(
     assert served.city.commands == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=many", "limit=99999", "colour=red"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=many", "limit=99999", "colour=red", "limit=1&limit=2"]
+)
 def test_a_query_that_means_nothing_is_told_so(client: httpx.Client, query: str) -> None:
     assert client.get(f"/api/decisions?{query}").status_code == 422
 
@@ -152,3 +154,15 @@ def test_the_page_is_asked_for_anew_each_time(client: httpx.Client) -> None:
 def test_without_a_built_page_the_error_says_how_to_build_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="make setup"):
         create_app(ReplayCity(), tmp_path)
+
+
+def test_a_map_that_a_client_has_is_not_sent_again(client: httpx.Client) -> None:
+    tag = client.get("/api/map").headers["etag"]
+    again = client.get("/api/map", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_large_answers_are_compressed_and_the_stream_is_not(client: httpx.Client) -> None:
+    assert client.get("/api/map").headers["content-encoding"] == "gzip"
+    with client.stream("GET", "/api/stream") as answer:
+        assert "content-encoding" not in answer.headers

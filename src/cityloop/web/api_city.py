@@ -30,7 +30,7 @@ class CityRoutes:
         """The run in one line of figures."""
         return self._city.summary()
 
-    @get("/api/map", "What does not change while the city runs")
+    @get("/api/map", "What does not change while the city runs", kept=True)
     async def map(self) -> MapData:
         """Junctions, roads, detectors, loops and their groups."""
         return self._city.map()

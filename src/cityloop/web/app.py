@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -24,12 +25,19 @@ from cityloop.web.api_loops import LoopRoutes
 from cityloop.web.api_past import PastRoutes
 from cityloop.web.api_sources import SourceRoutes
 from cityloop.web.api_stream import StreamRoutes
+from cityloop.web.export import XLSX
 from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
 from cityloop.web.problems import HANDLERS
 from cityloop.web.route import Endpoint, endpoints, get, routes
 from cityloop.web.security import LOOPBACK, Doorkeeper
 
+_GZIP: dict[str, Any] = {
+    "minimum_size": 1_000,
+    "compresslevel": 5,
+    # A workbook is compressed already.
+    "exclude_content_types": (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX),
+}
 ASSETS = Path(__file__).parent / "static"
 
 
@@ -92,12 +100,16 @@ def create_app(
     table = route_table(city, closing)
     app = Starlette(
         routes=[*routes(table), Mount("/", _Assets(directory=assets, html=True))],
-        middleware=[Middleware(Doorkeeper, hosts=hosts)],
+        middleware=[Middleware(Doorkeeper, hosts=hosts), Middleware(GZipMiddleware, **_GZIP)],
         exception_handlers=HANDLERS,
     )
     app.state.closing = closing
     app.state.table = table
     return app
+
+
+_MOST_CONNECTIONS = 1_000
+"""Further ones are answered 503 at once; each costs a file and, on the stream, a turn."""
 
 
 class Server(uvicorn.Server):
@@ -116,6 +128,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             ws="none",
+            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )
         super().__init__(config)

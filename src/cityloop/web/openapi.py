@@ -103,6 +103,8 @@ def _responses(one: Endpoint, schemas: Json) -> Json:
     responses = {str(status): _problem(status) for status in _problems(one)}
     for status, kind in one.declared.also.items():
         responses[str(status)] = _carrying("application/json", schemas[_key(kind)], status)
+    if one.declared.kept:
+        responses["304"] = {"description": "The client has it already (If-None-Match)."}
     if one.answer is NoneType:
         return {"204": {"description": "It is done."}} | responses
     json = one.declared.media == _JSON

@@ -8,6 +8,7 @@ it. FastAPI and Litestar do the same and much more; this is one file over msgspe
 speaks anyway.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,13 +32,18 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a decorator says of a method; ``also``: further statuses and the types they carry."""
+    """What a decorator says of a method.
+
+    ``also``: further statuses and the types they carry. ``kept``: a client may keep the answer, and
+    asks by its ETag whether it still holds (RFC 9110, 13.1.2).
+    """
 
     verb: Verb
     path: str
     summary: str
     media: tuple[str, ...] = (_JSON,)
     also: Mapping[int, Any] = field(default_factory=dict)
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,10 @@ def get(
     *,
     media: tuple[str, ...] = (_JSON,),
     also: Mapping[int, Any] | None = None,
+    kept: bool = False,
 ) -> Callable[[_Method], _Method]:
     """Declare that a method answers ``GET path``. ``{name:path}`` takes names with slashes."""
-    return _declare(Declaration("GET", path, summary, media, also or {}))
+    return _declare(Declaration("GET", path, summary, media, also or {}, kept))
 
 
 def post(path: str, summary: str) -> Callable[[_Method], _Method]:
@@ -142,12 +149,38 @@ class _Address:
 async def _answered(one: Endpoint, request: Request) -> ASGIApp:
     arguments = {name: _part(request, name, kind) for name, kind in one.parts.items()}
     if one.query is not None:
-        arguments["query"] = msgspec.convert(dict(request.query_params), one.query, strict=False)
+        arguments["query"] = _query(request, one.query)
     if one.body is not None:
         arguments["body"] = msgspec.json.decode(await request.body(), type=one.body)
     if one.wants_request:
         arguments["request"] = request
-    return _written(await one.call(**arguments))
+    answer = _written(await one.call(**arguments))
+    return _revalidated(answer, request) if one.declared.kept else answer
+
+
+def _query(request: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """Raises ValidationError also for what is said twice, and for null, which is no word here."""
+    said = request.query_params.multi_items()
+    given = dict(said)
+    if len(given) < len(said):
+        raise msgspec.ValidationError("a field of the query is given twice")
+    query = msgspec.convert(given, kind, strict=False)
+    for name in given:
+        if getattr(query, name) is None:
+            raise msgspec.ValidationError(f"{name} cannot be null: leave it out instead")
+    return query
+
+
+def _revalidated(answer: ASGIApp, request: Request) -> ASGIApp:
+    """The answer with its ETag, or 304 for who has it already."""
+    if not isinstance(answer, Response):
+        return answer
+    tag = f'"{hashlib.blake2b(bytes(answer.body), digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
 
 
 def _part(request: Request, name: str, kind: Any) -> Any:
