@@ -1,5 +1,6 @@
 """The harbour: a town with crossings, buses and people, small enough for every loop to live in."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -85,3 +86,11 @@ def test_it_runs_with_the_loop_in_charge_of_junctions_with_crossings(
         tenant.close()
     in_charge = np.array([np.asarray(frame.columns["inCharge"].values) for frame in lights])
     assert (in_charge == 1).any(axis=0).all(), "the loop was in charge of every junction"
+    page = tmp_path / "report.html"
+    check = ["commission", str(folder), "--json", "--html", str(page)]
+    command = [sys.executable, "-m", "cityloop", *check]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    assert (report["run"], report["stop_lines"], report["lanes"]) == (RUN, 96, 156)
+    assert 180 <= report["seconds"] <= 240
+    assert [row for row in report["faults"] if row["kind"] not in ("unproven", "swapped")] == []
+    assert "Commissioning check" in page.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import typer
 from cityloop import __version__
 from cityloop.cli.bench import bench_app
 from cityloop.cli.check import check
+from cityloop.cli.commission import commission_
 from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
 from cityloop.cli.up import up
@@ -17,6 +18,7 @@ app.command()(up)
 app.command()(init)
 app.command("import")(import_)
 app.command()(check)
+app.command("commission")(commission_)
 app.add_typer(bench_app, name="bench")
 
 

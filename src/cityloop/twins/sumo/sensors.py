@@ -112,7 +112,9 @@ class Sensors:
         if self._seconds % _INTERVAL_S in (0, _INTERVAL_S - 1):
             self._busy[:] = _MEMORY_TICKS
         busy = self._busy.nonzero()[0]
-        total = np.array([_LOOP_VEHICLES(names[row]) for row in busy.tolist()], dtype=np.uint8)
+        counted = np.array([_LOOP_VEHICLES(names[row]) for row in busy.tolist()], dtype=np.uint8)
+        # SUMO takes back a vehicle that changes lanes on the loop: the next one stands for it.
+        total = np.maximum(counted, self._total[busy])
         self.passed = np.zeros(len(names), dtype=np.uint8)
         self.passed[busy] = total - self._total[busy]
         self._total[busy] = total
