@@ -97,7 +97,7 @@ export interface Decision {
   reason: string;
   waiting_for_confirmation: boolean;
   /** Why, for a page that writes the reason itself; absent where a loop gives only the sentence. */
-  why?: { code: string; numbers: Record<string, number> } | null;
+  why?: { code: string; numbers: Record<string, number | string | null> } | null;
 }
 
 /** Every vehicle of the loop's twin at one instant, by columns. */

@@ -1,9 +1,9 @@
 // What the shell gives to the parts it mounts: the city's news, words, and the way to act.
 
-import type { Store } from "./store";
+import type { Dispose, Store } from "./store";
 import type { Speech } from "./words";
 
-export type Dispose = () => void;
+export type { Dispose } from "./store";
 export type Theme = "light" | "dark";
 
 export interface Context {

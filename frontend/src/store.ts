@@ -2,13 +2,13 @@
 // is, and, while a past moment is replayed, that moment in place of the newest.
 
 import type { Alarm, Decision, LiveState, MapData, Moment, Trend, Vehicles } from "./api";
-import type { Dispose } from "./context";
 
 const KEEP = 300;
 const STALE_S = 6;
 const TREND_STEP_MS = 20_000;
 const TREND_ROOM = 2000;
 
+export type Dispose = () => void;
 export type Freshness = "waiting" | "live" | "paused" | "stale" | "disconnected" | "replay";
 
 export class Store {

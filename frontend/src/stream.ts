@@ -16,6 +16,8 @@ export function follow(store: Store): void {
 
 class Stream {
   private vehicles = false;
+  /** The id of the last event that had one: a stream that is opened anew goes on after it. */
+  private after = "";
   private source: EventSource;
 
   constructor(private readonly store: Store) {
@@ -33,9 +35,12 @@ class Stream {
 
   private open(): EventSource {
     const { store } = this;
-    const source = new EventSource(this.vehicles ? "/api/stream?vehicles=1" : "/api/stream");
+    const source = new EventSource(`/api/stream?${this.query()}`);
     const on = (name: string, take: (data: never) => void) => {
-      source.addEventListener(name, (event: MessageEvent<string>) => take(JSON.parse(event.data) as never));
+      source.addEventListener(name, (event: MessageEvent<string>) => {
+        this.after = event.lastEventId || this.after;
+        take(JSON.parse(event.data) as never);
+      });
     };
     on("state", (state: LiveState) => store.take(state));
     on("decisions", (rows: Decision[]) => store.add(rows));
@@ -51,6 +56,13 @@ class Stream {
     });
     source.addEventListener("error", () => this.failed(source));
     return source;
+  }
+
+  private query(): string {
+    const query = new URLSearchParams();
+    if (this.vehicles) query.set("vehicles", "true");
+    if (this.after !== "") query.set("after", this.after);
+    return query.toString();
   }
 
   private failed(source: EventSource): void {

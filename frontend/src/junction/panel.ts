@@ -1,147 +1,88 @@
-// One junction in full: what it shows and who is in charge, its queues, why it was decided so, and
-// the operator's hand on it.
+// One junction in full: what it shows and who is in charge, its stages and queues of the last minutes,
+// why it was decided so, and the operator's hand on it.
 
-import { type Decision, operate, type Operation, readDecisions } from "../api";
-import { ask } from "../dialog";
+import type { Context } from "../context";
 import { button, h, setAttribute, setText, svg } from "../dom";
-import { type Approach, approaches, load, movements, side } from "../map/geometry";
+import { movements } from "../map/geometry";
 import { Glyph } from "../map/glyph";
-import { decisionItem } from "../parts/decision";
-import type { Store } from "../store";
-import type { Speech } from "../words";
+import { DetectorBars } from "./bars";
+import { Operations } from "./operations";
+import { Reasons } from "./reasons";
+import { StageLog } from "./stages";
+import { TimelineBar } from "./timeline";
 
 const GLYPH_PX = 30;
-const FULL_QUEUE = 40; // vehicles that fill a bar
-const SHOWN = 6;
-const OPERATIONS: Operation[] = ["hold", "lock_out", "flash", "release"];
 
 export class JunctionPanel {
   readonly element: HTMLElement;
   private readonly glyph: Glyph;
   private readonly phase = h("p", { class: "phase" });
   private readonly charge = h("p", { class: "charge" });
-  private readonly sides: { approaches: Approach[]; fill: HTMLElement; text: HTMLElement }[] = [];
-  private readonly list = h("ol", { class: "decisions" });
-  private readonly empty = h("p", { class: "empty" });
-  private past: Decision[] = [];
-  private shownNumber = -1;
+  private readonly past = h("p", { class: "past", hidden: true });
+  private readonly unread = h("p", { class: "empty", hidden: true });
+  private readonly log: StageLog;
+  private readonly timeline: TimelineBar;
+  private readonly bars: DetectorBars;
+  private readonly reasons: Reasons;
+  private readonly operations: Operations;
 
+  /** `row` is the junction's in the map. */
   constructor(
-    private readonly store: Store,
-    private readonly speech: Speech,
+    private readonly context: Context,
     private readonly row: number,
-    private readonly command: (work: Promise<void>) => Promise<void>,
-    close: () => void,
   ) {
+    const { store, speech } = context;
     const { words } = speech;
-    const junction = this.junction;
+    const junction = store.map.junctions[row];
+    if (!junction) throw new RangeError(`no junction ${row}`);
     this.glyph = new Glyph(junction, movements(store.map, junction));
     this.glyph.resize(GLYPH_PX);
+    this.log = new StageLog(junction.id, row);
+    this.timeline = new TimelineBar(junction, speech);
+    this.bars = new DetectorBars(store.map, row, speech);
+    this.reasons = new Reasons(junction.id, store, speech);
+    this.operations = new Operations(context, junction, row);
     const drawing = svg("svg", { class: "sign", viewBox: "-36 -36 72 72", "aria-hidden": "true" });
     drawing.append(this.glyph.element);
+    const close = button(words.close, () => context.choose(null), { class: "quiet" });
     this.element = h(
       "section",
       { class: "junction", "aria-label": junction.name, tabindex: -1 },
-      h("div", { class: "heading" }, h("h2", {}, junction.name), button(words.close, close, { class: "quiet" })),
+      h("div", { class: "heading" }, h("h2", {}, junction.name), close),
+      this.past,
       h("div", { class: "now" }, drawing, h("div", {}, this.phase, this.charge)),
-      this.queues(),
-      h("div", { class: "buttons" }, ...OPERATIONS.map((action) => this.operation(action))),
-      this.empty,
-      this.list,
+      this.operations.element,
+      this.timeline.element,
+      this.unread,
+      this.bars.element,
+      this.reasons.element,
     );
-    void this.readPast();
   }
 
   show(): void {
-    const one = this.store.state?.junctions[this.row];
-    const state = this.store.state;
-    if (!one || !state) return;
-    const { words } = this.speech;
-    const inCharge = one[3];
+    const { store, speech } = this.context;
+    const state = store.state;
+    const one = state?.junctions[this.row];
+    if (!state || !one) return;
+    const { words } = speech;
     this.glyph.show(one);
-    setText(this.phase, this.speech.shown(one));
-    const charge = [words.local, words.centre, words.operator][inCharge] ?? "";
+    setText(this.phase, speech.shown(one));
+    const charge = [words.local, words.centre, words.operator][one[3]] ?? "";
     setText(this.charge, `${words.inCharge}: ${charge}`);
-    setAttribute(this.charge, "data-charge", inCharge);
-    for (const { approaches: here, fill, text } of this.sides) {
-      const loads = here.map((approach) => load(approach, state));
-      const queued = loads.reduce((sum, one) => sum + one.queued, 0);
-      const vehicles = loads.reduce((sum, one) => sum + one.vehicles, 0);
-      setAttribute(fill, "value", Math.min(queued, FULL_QUEUE));
-      setText(text, words.queuedOf(queued, vehicles));
-    }
-    this.showDecisions();
+    setAttribute(this.charge, "data-charge", one[3]);
+    this.past.hidden = store.replay === null;
+    setText(this.past, store.replay === null ? "" : `${words.replayed} · ${speech.clock(store.replay.city_time)}`);
+    this.operations.show();
+    this.log.follow(state, store.replay !== null, () => this.showLog());
+    this.timeline.show(this.log);
+    this.bars.show(state);
+    this.reasons.show();
   }
 
-  private get junction() {
-    const junction = this.store.map.junctions[this.row];
-    if (!junction) throw new RangeError(`no junction ${this.row}`);
-    return junction;
-  }
-
-  private queues(): HTMLElement {
-    const bySide = new Map<number, Approach[]>();
-    for (const approach of approaches(this.store.map)) {
-      if (approach.junction !== this.row) continue;
-      const key = side(approach.angle);
-      bySide.set(key, [...(bySide.get(key) ?? []), approach]);
-    }
-    const { words } = this.speech;
-    const rows = [...bySide].sort(([a], [b]) => a - b).map(([key, here]) => {
-      const name = words.from(words.approaches[key] ?? "");
-      const fill = h("meter", { min: 0, max: FULL_QUEUE, low: 15, high: 30, optimum: 0, "aria-label": name });
-      const text = h("td");
-      this.sides.push({ approaches: here, fill, text });
-      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, fill), text);
-    });
-    return h("table", { class: "queues" }, h("tbody", {}, ...rows));
-  }
-
-  private operation(action: Operation): HTMLButtonElement {
-    return button(this.speech.words.operations[action], () => this.operate(action), { "data-operation": action });
-  }
-
-  private async operate(action: Operation): Promise<void> {
-    const { words } = this.speech;
-    const phase = this.phaseField();
-    const minutes = h("input", { type: "number", min: 1, max: 240, step: 1, value: 15, required: true });
-    const fields = [];
-    if (action === "hold") fields.push(h("label", {}, words.holdPhase, phase));
-    if (action !== "release") fields.push(h("label", {}, words.forMinutes, minutes));
-    const sure = await ask(this.speech, {
-      title: words.operateTitle(words.operations[action], this.junction.name),
-      help: words.operationHelp[action],
-      fields,
-      yes: words.operations[action],
-      danger: action === "flash",
-    });
-    if (!sure) return;
-    const held = action === "hold" ? Number(phase.value) : null;
-    await this.command(operate(this.junction.id, action, held, Number(minutes.value)));
-  }
-
-  private phaseField(): HTMLSelectElement {
-    const now = this.store.state?.junctions[this.row]?.[0] ?? 0;
-    const options = this.junction.phases.map((_, phase) =>
-      h("option", { value: phase, selected: phase === now }, `${this.speech.words.phase} ${phase}`),
-    );
-    return h("select", {}, ...options);
-  }
-
-  private async readPast(): Promise<void> {
-    this.past = await readDecisions(SHOWN, this.junction.id);
-    this.shownNumber = -1;
-    this.showDecisions();
-  }
-
-  private showDecisions(): void {
-    const { newest } = this.store;
-    if (newest === this.shownNumber) return;
-    this.shownNumber = newest;
-    const fresh = this.store.decisions.filter((row) => row.junction === this.junction.id);
-    const known = new Set(fresh.map((row) => row.id));
-    const rows = [...fresh, ...this.past.filter((row) => !known.has(row.id))].slice(0, SHOWN);
-    setText(this.empty, rows.length > 0 ? "" : this.speech.words.noneHere);
-    this.list.replaceChildren(...rows.map((row) => decisionItem(row, this.speech)));
+  private showLog(): void {
+    this.timeline.show(this.log);
+    this.unread.hidden = !this.log.failed;
+    setText(this.unread, this.context.speech.words.panelNoPast);
+    this.bars.showPast(this.log.detectors);
   }
 }

@@ -110,7 +110,9 @@ export class GlGround implements Ground {
 
   private newCamera(): Camera {
     return {
-      zoom: (steps) => this.gl.zoomTo(this.gl.getZoom() + steps),
+      zoom: (steps) => {
+        this.gl.zoomTo(this.gl.getZoom() + steps);
+      },
       home: () => this.go(this.home(), true),
       reveal: (at) => this.reveal(at),
     };

@@ -10,6 +10,7 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
   const map = new CityMap(store.map, speech, names, (row) => context.choose(junctions[row]?.id ?? null));
   const show = () => {
     if (store.state) map.show(store.state, store.alarms.values());
+    map.element.dataset.replay = String(store.replay !== null);
     map.mark(junctions.findIndex((junction) => junction.id === store.chosen));
   };
   element.replaceChildren(map.element);

@@ -93,7 +93,7 @@ def test_a_junction_is_taken_by_keyboard_alone(page: Page, live: Served) -> None
     for key in ("ArrowUp", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     panel = page.locator(".junction")
-    expect(panel.get_by_role("heading")).to_have_text("intersection 2 2")
+    expect(panel.get_by_role("heading", level=2)).to_have_text("intersection 2 2")
     panel.get_by_role("button", name="Hold").press("Enter")
     page.get_by_label("Minutes").fill("5")
     page.keyboard.press("Enter")
