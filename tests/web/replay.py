@@ -152,7 +152,7 @@ class ReplayCity:
         self._news = asyncio.Condition()
         self.vehicles = ReplayVehicles(self)
         self.past = ReplayPast(self)
-        self.doors = ReplayDoors(Path())
+        self.doors = ReplayDoors(Path(), self._ask)
 
     @property
     def recorded(self) -> list[DecisionRow]:
@@ -407,6 +407,10 @@ class ReplayDoors(Doors):
     def rejects(self, source: str, reason: str, after: int, limit: int) -> list[RejectRow]:
         """As any city."""
         return []
+
+    async def try_again(self, source: str, reason: str, by: str) -> int:
+        """As any city."""
+        raise RefusedError(f"Nothing of {source} was rejected.")
 
 
 class ReplayVehicles:
