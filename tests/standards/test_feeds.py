@@ -195,6 +195,13 @@ def test_a_feed_without_any_time_is_a_fault_per_entity() -> None:
     assert decoded.fault_count == 3
 
 
+def test_a_name_that_is_no_utf_8_costs_its_entity_only() -> None:
+    body = FORMATS["gtfs-realtime"].good.replace(b"bus-204", b"\xa0us-204")
+    decoded = read_gtfs_realtime(body)
+    assert [fault.reason for fault in decoded.faults] == ["not UTF-8: b'\\xa0us-204'"]
+    assert ("3", 0, "effect") in _said(decoded)
+
+
 def test_a_csv_is_read_by_its_map() -> None:
     assert _read("csv") == {
         ("north", 1800, "temperature"): 21.5,

@@ -11,7 +11,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.standards.attributes import declared
 from cityloop.standards.feeds.documents import urn
-from cityloop.standards.readings import ABSENT, Decoded, Faults, read_time, readings_of
+from cityloop.standards.readings import ABSENT, Decoded, Faults, read_time, readings_of, shown
 
 _OCCUPANCY_SHARE = 0.01
 _ALERT_LENGTH = 2000
@@ -36,7 +36,7 @@ def read_gtfs_realtime(body: bytes) -> Decoded:
                     raise InputError("neither it nor the feed has a timestamp")
                 found[type_].append((urn(type_, own_id), at, cells))
         except InputError as error:
-            faults.add(f"entity[{row}]", str(error), entity=entity.id)
+            faults.add(f"entity[{row}]", str(error), entity=shown(entity.id))
     return faults.of(
         [
             readings_of(
@@ -96,17 +96,25 @@ def _vehicle(entity: Any) -> tuple[str, object, int, Cells]:
         cells["stopStatus"] = told.current_status
     if told.HasField("occupancy_percentage"):
         cells["occupancy"] = told.occupancy_percentage * _OCCUPANCY_SHARE
-    return "Vehicle", told.vehicle.id or entity.id, told.timestamp, cells
+    return "Vehicle", _text(told.vehicle.id or entity.id), told.timestamp, cells
 
 
-def _texts(**texts: str) -> Cells:
-    return {name: text for name, text in texts.items() if text}
+def _texts(**texts: str | bytes) -> Cells:
+    return {name: _text(text) for name, text in texts.items() if text}
+
+
+def _text(text: str | bytes) -> str:
+    """The reader gives bytes where a text is not UTF-8; raises InputError for those."""
+    if isinstance(text, bytes):
+        raise InputError(f"not UTF-8: {shown(text)}")
+    return text
 
 
 def _arrivals(update: Any) -> Iterator[tuple[str, object, int, Cells]]:
     """One row per stop that the update speaks of."""
     trip = update.trip
-    name = ":".join(filter(None, (trip.trip_id, trip.start_date, trip.start_time)))
+    parts = (trip.trip_id, trip.start_date, trip.start_time)
+    name = ":".join(_text(part) for part in parts if part)
     if update.stop_time_update and not name:
         raise InputError("a trip update without a trip")
     for stop in update.stop_time_update:
@@ -118,7 +126,7 @@ def _arrivals(update: Any) -> Iterator[tuple[str, object, int, Cells]]:
         known = [event for event in (stop.arrival, stop.departure) if event.HasField("delay")]
         if known:
             cells["delay"] = known[0].delay
-        place = stop.stop_sequence if stop.HasField("stop_sequence") else stop.stop_id
+        place = stop.stop_sequence if stop.HasField("stop_sequence") else _text(stop.stop_id)
         yield "ArrivalEstimation", f"{name}:{place}", update.timestamp, cells
 
 
@@ -128,7 +136,7 @@ def _alert(entity: Any) -> tuple[str, object, int, Cells]:
     cells = _texts(
         header=_translated(alert.header_text),
         description=_translated(alert.description_text),
-        informs=" ".join(filter(None, informed)),
+        informs=" ".join(_text(name) for name in informed if name),
     )
     cells["cause"] = alert.Cause.Name(alert.cause)
     cells["effect"] = alert.Effect.Name(alert.effect)
@@ -139,12 +147,12 @@ def _alert(entity: Any) -> tuple[str, object, int, Cells]:
         for name, attribute in (("start", "validFrom"), ("end", "validTo")):
             if period.HasField(name):
                 cells[attribute] = getattr(period, name) * 1000
-    return "ServiceAlert", entity.id, 0, cells
+    return "ServiceAlert", _text(entity.id), 0, cells
 
 
 def _translated(text: Any) -> str:
     """The first translation, cut to what an attribute may hold."""
-    return text.translation[0].text[:_ALERT_LENGTH] if text.translation else ""
+    return _text(text.translation[0].text)[:_ALERT_LENGTH] if text.translation else ""
 
 
 def _columns(rows: list[Cells]) -> dict[str, list[object]]:
