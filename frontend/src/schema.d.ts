@@ -1099,7 +1099,8 @@ export interface components {
         /**
          * SensorRow
          * @description One device. ``available_share``: of the readings expected in the last hour in which the city
-         *     ran. ``rejected``: how many of its values the gate has refused.
+         *     ran. ``rejected``: how many of its values the gate has refused; ``data`` holds ``attribute``
+         *     and ``reason`` of the newest.
          */
         SensorRow: {
             id: string;

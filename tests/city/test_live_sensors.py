@@ -55,4 +55,4 @@ def test_a_device_that_lies_is_told_of_as_long_as_it_does() -> None:
     rejections.take(lies)
     told = [[c.kind for c in sensors.conditions(CityTime(t))] for t in (4_000, 900_000)]
     assert told == [["sensor-absurd"], []]
-    assert rejections.totals() == {IDS.names[0]: 3}
+    assert rejections.told() == {IDS.names[0]: (3, "powerState", why)}

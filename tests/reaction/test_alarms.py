@@ -126,7 +126,7 @@ class City(RuleBasedStateMachine):
             assert alarm.active == bool(alarm.members)
             assert (alarm.cleared_at is not None) == (not alarm.active)
             assert (alarm.shelved_until is None) == (alarm.shelve_reason is None)
-            assert len(alarm.members) <= alarm.peak
+            assert set(alarm.members) <= set(alarm.known)
             assert alarm.text
 
     @invariant()
@@ -176,6 +176,16 @@ def test_more_members_bring_a_shelved_alarm_back() -> None:
     now = Instant("a", CityTime(5_000), WallTime(6_000))
     ((act, after),) = Announcer(16).tell(desk.alarms, set(more), more, now)
     assert (act, after.state, after.members) == ("changed", "unacknowledged", ("a", "b"))
+
+
+def test_another_member_asks_people_to_look_again_although_no_more_have_it() -> None:
+    desk, alarm = desk_with(*silent("a"))
+    now = Moment("a", CityTime(0))
+    desk.attend("acknowledge", {"id": alarm.id, "by": "Ana", "note": ""}, now)
+    (other,) = silent("b")
+    later = Instant("a", CityTime(5_000), WallTime(6_000))
+    ((_, after),) = Announcer(16).tell(desk.alarms, {other.key}, {other.key: other}, later)
+    assert (after.state, after.members) == ("unacknowledged", ("b",))
 
 
 def test_what_the_time_does_is_recorded_as_automatic() -> None:

@@ -46,7 +46,8 @@ class ReplayDesk:
         found = DeskReader(ask, {"LaneDetector": SENSORS}, dict.fromkeys(SENSORS, JUNCTION))
         states = [1, 1, 1, 2, 3, 4, *[0] * 6]
         columns = SensorColumns([AT] * 5 + [-1] + [AT] * 6, [0.4] * 5 + [0.0] + [1.0] * 6, states)
-        shown = SensorsShown({"LaneDetector": columns}, {SENSORS.names[4]: 17})
+        refused = {SENSORS.names[4]: (17, "vehicleCount", "out of range: 0 to 1000")}
+        shown = SensorsShown({"LaneDetector": columns}, refused)
         found.hear("sensors", msgspec.json.encode(shown))
         self._tell(found)
         return found

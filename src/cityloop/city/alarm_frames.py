@@ -46,7 +46,7 @@ def _event_cells(event: Event) -> dict[str, Any]:
         "acknowledgedBy": alarm.acknowledged_by or "",
         "escalatedTo": alarm.escalated_to or "",
         "occurrences": alarm.occurrences,
-        "peak": alarm.peak,
+        "known": _write(alarm.known),
         "wallAt": event.wall,
     }
 
@@ -71,7 +71,7 @@ def _read_event(cells: dict[str, Any], at: CityTime) -> Event:
         data=msgspec.json.decode(cells["data"]),
         text=cells["text"],
         members=tuple(msgspec.json.decode(cells["members"])),
-        peak=cells["peak"],
+        known=tuple(msgspec.json.decode(cells["known"])),
         raised_at=CityTime(cells["raisedAt"]),
         asked_at=WallTime(cells["askedAt"]),
         cleared_at=CityTime(cells["clearedAt"]) if cells["clearedAt"] else None,

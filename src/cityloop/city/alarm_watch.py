@@ -24,6 +24,7 @@ from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Bools, EntityIds, Frame
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch
+from cityloop.reaction.alarm_kinds import KINDS
 from cityloop.reaction.alarms import Act, Alarm
 from cityloop.reaction.conditions import Announcer, Condition, Delays, Instant, unexplained
 from cityloop.safety.leases import Lease
@@ -88,11 +89,13 @@ class Watch:
     def shown(self, now: CityTime, wall: WallTime) -> SensorsShown:
         """What people see of all sensors, in columns."""
         types = self.sensors.shown(now) | self.live.shown(CityTime(wall))
-        return SensorsShown(types, self.rejections.totals())
+        return SensorsShown(types, self.rejections.told())
 
     def told(self, alarms: Iterable[Alarm]) -> None:
         """Take up what people know after a restart."""
-        self._delays.hold((alarm.kind, name) for alarm in alarms for name in alarm.members)
+        # A kind that an older cityloop knew is told to have cleared.
+        known = [alarm for alarm in alarms if alarm.kind in KINDS]
+        self._delays.hold((alarm.kind, name) for alarm in known for name in alarm.members)
 
     def look(
         self,

@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import get_args
 
 import msgspec
 
@@ -18,6 +19,7 @@ from cityloop.city.sensor_book import Health
 from cityloop.city.surface_alarms import (
     AlarmRow,
     HeldJunction,
+    NoteKind,
     SensorRow,
     SensorsShown,
     SensorState,
@@ -169,6 +171,7 @@ class DeskReader:
     def _sensors_of(self, type_: str, ids: EntityIds) -> Iterable[SensorRow]:
         shown, rejected = self._sensors.types.get(type_), self._sensors.rejected
         for row, name in enumerate(ids):
+            count, attribute, reason = rejected.get(name, (0, "", ""))
             seen = shown.seen[row] if shown else -1
             yield SensorRow(
                 id=name,
@@ -176,9 +179,9 @@ class DeskReader:
                 junction=self._junctions.get(name),
                 last_seen=iso(CityTime(seen)) if seen >= 0 else None,
                 available_share=shown.share[row] if shown else None,
-                rejected=rejected.get(name, 0),
+                rejected=count,
                 state=_STATES[Health(shown.state[row])] if shown else "never",
-                data={},
+                data={"attribute": attribute, "reason": reason} if count else {},
             )
 
     def summary(self, since: datetime, until: datetime) -> ShiftSummary:
@@ -195,7 +198,7 @@ class DeskReader:
             escalated=sum(row.escalated_to is not None for row in events),
             busiest_10_min=_busiest([_ms(row.raised_at) for row in events]),
             acts=dict(Counter(row.kind for row in entries)),
-            notes=[row for row in entries if not row.data],
+            notes=[row for row in entries if row.kind in get_args(NoteKind)],
             open_alarms=[row for row in self.alarms() if row.state != "closed"],
             holds=self._holds,
         )

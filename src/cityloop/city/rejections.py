@@ -61,15 +61,15 @@ class Rejections:
             if reject.entity in self._known:
                 self._of.setdefault(reject.entity, Rejected()).take(reject)
 
-    def begin_with(self, totals: Mapping[str, int]) -> None:
-        """Count what was refused before this hub started: device → how many."""
-        for name, total in totals.items():
+    def begin_with(self, kept: Mapping[str, tuple[int, str, str]]) -> None:
+        """Count what was refused before this hub started, as ``told`` gives it."""
+        for name, (total, attribute, reason) in kept.items():
             if name in self._known:
-                self._of.setdefault(name, Rejected()).total += total
+                self._of[name] = Rejected(total, attribute=attribute, reason=reason)
 
-    def totals(self) -> dict[str, int]:
-        """Device → how many values were refused, where there were any."""
-        return {name: rejected.total for name, rejected in self._of.items()}
+    def told(self) -> dict[str, tuple[int, str, str]]:
+        """Device → how many values were refused, the newest one's attribute and why."""
+        return {name: (r.total, r.attribute, r.reason) for name, r in self._of.items()}
 
     def lying(self, ids: EntityIds, now: CityTime) -> Iterator[tuple[int, Rejected]]:
         """Rows of ``ids`` that keep saying what cannot be."""

@@ -81,7 +81,7 @@ class SensorBook:
         if part.run != self._run:
             self._run, self.begins = part.run, part.observed_at
         self._now = max(self._now, part.observed_at)
-        if part.ids is sensors.ids or part.ids == sensors.ids:
+        if part.ids.digest == sensors.ids.digest:
             sensors.availability.see(part.run, part.observed_at, whole=_whole(part))
             return
         rows = sensors.rows.get(part.ids.digest)
@@ -98,7 +98,7 @@ class SensorBook:
         """See whether the newest readings are the same as ever; about once a second."""
         for type_, sensors in self._fields.items():
             part = latest.get(type_)
-            if part is not None and part.ids == sensors.ids and type_ != CABINET:
+            if part is not None and part.ids.digest == sensors.ids.digest and type_ != CABINET:
                 repeats_s, looks = sensors.unchanged.look(part.run, part.observed_at, _moving(part))
                 sensors.repeats_s = np.where(looks >= FROZEN_LOOKS, repeats_s, 0.0)
 

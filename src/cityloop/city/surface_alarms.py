@@ -61,7 +61,8 @@ class ShiftRow(Struct, frozen=True):
 
 class SensorRow(Struct, frozen=True):
     """One device. ``available_share``: of the readings expected in the last hour in which the city
-    ran. ``rejected``: how many of its values the gate has refused."""
+    ran. ``rejected``: how many of its values the gate has refused; ``data`` holds ``attribute``
+    and ``reason`` of the newest."""
 
     id: str
     type: str
@@ -110,7 +111,8 @@ class SensorColumns(Struct, frozen=True):
 
 
 class SensorsShown(Struct, frozen=True):
-    """What the hub tells of all sensors. ``rejected``: device → how many, where there were any."""
+    """What the hub tells of all sensors. ``rejected``: device → how many values, the newest one's
+    attribute and why, where there were any."""
 
     types: dict[str, SensorColumns]
-    rejected: dict[str, int]
+    rejected: dict[str, tuple[int, str, str]]

@@ -53,7 +53,9 @@ _TO_TRY = "SELECT count(*) FROM contents JOIN rejects USING (number) WHERE sourc
 AND (?2 = '' OR reason = ?2 OR substr(reason, 1, length(?2) + 1) = ?2 || ':')"
 _FORGET_CONTENTS = "DELETE FROM contents WHERE number <= (SELECT max(number) FROM rejects) - ?"
 _TRIED = "DELETE FROM contents WHERE number = ?"
-_BY_ENTITY = "SELECT entity, count(*) FROM rejects WHERE entity != '' GROUP BY entity"
+_BY_ENTITY = "SELECT entity, count(*), max(number), attribute, reason FROM rejects \
+WHERE entity != '' GROUP BY entity"
+"""SQLite takes the columns beside the one max() from the row that has it."""
 _NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
 ORDER BY number DESC LIMIT ?"
 
@@ -127,10 +129,11 @@ class SqliteRejects:
             for source, run, at, entity, attribute, value, reason in found
         ]
 
-    def by_entity(self) -> dict[str, int]:
-        """How many of the rejects that are on disk each entity has."""
+    def by_entity(self) -> dict[str, tuple[int, str, str]]:
+        """How many of the rejects on disk each entity has, the newest one's attribute and why."""
         with self._database_lock, sqlite_errors(self._path):
-            return dict(rows(self._database, _BY_ENTITY))
+            found = rows(self._database, _BY_ENTITY)
+        return {entity: (count, attribute, why) for entity, count, _, attribute, why in found}
 
     def page(self, source: str, reason: str, after: int, limit: int) -> list[tuple[int, Reject]]:
         """The newest that are on disk with a number above ``after``, newest first, each with its

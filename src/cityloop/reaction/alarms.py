@@ -24,8 +24,8 @@ _MIN_MS = 60_000
 
 
 class Alarm(Struct, frozen=True):
-    """One alarm. ``members``: the subjects that have it now, none when it has cleared; ``peak``:
-    the most of them that people were told of. ``asked_at``: when they were last told to look.
+    """One alarm. ``members``: the subjects that have it now, none when it has cleared; ``known``:
+    those that people were told of. ``asked_at``: when they were last told to look.
     ``occurrences``: how often its cause came before it was closed.
     """
 
@@ -38,7 +38,7 @@ class Alarm(Struct, frozen=True):
     data: dict[str, Any]
     text: str
     members: tuple[str, ...]
-    peak: int
+    known: tuple[str, ...]
     raised_at: CityTime
     asked_at: WallTime
     cleared_at: CityTime | None = None
@@ -78,25 +78,28 @@ class Event(Struct, frozen=True):
 def changed(
     alarm: Alarm, members: tuple[str, ...], data: dict[str, Any], text: str, wall: WallTime
 ) -> Alarm:
-    """Other members have it. More than people were told of asks them to look again, shelved or
-    seen though it be; so does a cause that comes back."""
+    """Other members have it. One that people were not told of asks them to look again, shelved or
+    seen though it be; so does a cause that comes back, unless it is shelved."""
     again = not alarm.active
-    told = replace(alarm, members=members, cleared_at=None)
-    if not again and len(members) <= alarm.peak:
-        return replace(told, data={**alarm.data, "count": len(members)})
-    if again and alarm.shelved_until is not None and len(members) <= alarm.peak:
-        return replace(told, occurrences=alarm.occurrences + 1)
-    return replace(
-        told,
+    fresh = tuple(member for member in members if member not in alarm.known)
+    told = replace(
+        alarm,
+        members=members,
         data=data,
         text=text,
-        peak=len(members),
+        cleared_at=None,
+        known=alarm.known + fresh,
+        occurrences=alarm.occurrences + again,
+    )
+    if not fresh and (not again or alarm.shelved_until is not None):
+        return told
+    return replace(
+        told,
         asked_at=wall,
         acknowledged_by=None,
         shelved_until=None,
         shelve_reason=None,
         escalated_to=None,
-        occurrences=alarm.occurrences + again,
     )
 
 

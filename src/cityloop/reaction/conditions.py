@@ -210,7 +210,7 @@ def _told(
         data=data,
         text=text,
         members=subjects,
-        peak=len(subjects),
+        known=subjects,
         raised_at=now.city,
         asked_at=now.wall,
     )

@@ -1,5 +1,6 @@
 """The operators' desk: alarms, the shift log, how the sensors do."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -138,4 +139,4 @@ class AlarmRoutes:
     @get("/api/sensors", "How every sensor does: last seen, available, rejected")
     async def sensors(self) -> list[SensorRow]:
         """Told anew every five seconds."""
-        return self._city.desk.sensors()
+        return await asyncio.to_thread(self._city.desk.sensors)
