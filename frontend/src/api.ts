@@ -187,6 +187,7 @@ export class ApiError extends Error {
 }
 
 export const readMap = (): Promise<MapData> => read("/api/map");
+export const readState = (): Promise<LiveState> => read("/api/state");
 export const readTrend = (): Promise<Trend> => read("/api/trend");
 
 export function readDecisions(limit: number, junction?: string): Promise<Decision[]> {
@@ -207,21 +208,27 @@ export function readTimeline(junction: string, minutes: number, past?: { run: st
   return read<Timeline>(`/api/junctions/${encodeURIComponent(junction)}/timeline?${query}`);
 }
 
-export function setMode(loop: string, group: string, mode: Mode, shadowResult: string | null) {
-  return post(`/api/loops/${loop}/mode`, { group, mode, shadow_result: shadowResult });
+// `by` is the name of the person on duty; where it is empty the city records an operator.
+
+export function setMode(loop: string, group: string, mode: Mode, shadowResult: string | null, by: string) {
+  return post(`/api/loops/${loop}/mode`, { group, mode, shadow_result: shadowResult, ...named(by) });
 }
 
-export function advise(decision: string, confirm: boolean) {
-  return post(`/api/advice/${encodeURIComponent(decision)}`, { confirm });
+export function advise(decision: string, confirm: boolean, by: string) {
+  return post(`/api/advice/${encodeURIComponent(decision)}`, { confirm, ...named(by) });
 }
 
-export function operate(junction: string, action: Operation, phase: number | null, minutes: number) {
+export function operate(junction: string, action: Operation, phase: number | null, minutes: number, by = "") {
   const path = `/api/junctions/${encodeURIComponent(junction)}/operate`;
-  return post(path, { action, phase, minutes });
+  return post(path, { action, phase, minutes, ...named(by) });
 }
 
 export function drive(action: DriveAction, speed: number | null = null) {
   return post("/api/drive", { action, speed });
+}
+
+function named(by: string): { by?: string } {
+  return by === "" ? {} : { by };
 }
 
 export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {

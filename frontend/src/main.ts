@@ -1,6 +1,6 @@
 // Reads what does not change of the city, then puts the desk together, once per language.
 
-import { ApiError, readMap, readTrend } from "./api";
+import { ApiError, readMap, readState, readTrend } from "./api";
 import { button, h } from "./dom";
 import { Desk } from "./shell/desk";
 import { followTheme } from "./shell/theme";
@@ -28,8 +28,10 @@ async function start(): Promise<void> {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   page.replaceChildren(h("p", { class: "whole", role: "status" }, words.loading));
   try {
-    const [map, trend] = await Promise.all([readMap(), readTrend()]);
+    const [map, trend, state] = await Promise.all([readMap(), readTrend(), readState()]);
     const store = new Store(map, trend);
+    store.connected = true;
+    store.take(state);
     present(store, language);
     follow(store);
   } catch (error) {

@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import atan2, degrees, exp, hypot
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from tests.web.replay_desk import ReplayDesk
+from tests.web.replay_doors import replay_doors
 from tests.web.replay_past import ReplayPast
 
 from cityloop.city.board import Board
-from cityloop.city.doors import Doors
 from cityloop.city.surface import (
     Anchor,
     CalendarTold,
@@ -42,9 +41,7 @@ from cityloop.city.surface import (
     Operation,
     PlansTold,
     Point,
-    RejectRow,
     RetentionRow,
-    SourceRow,
     Summary,
     Vehicles,
 )
@@ -128,6 +125,7 @@ class ReplayCity:
         self.modes: dict[str, ModeName] = {"west": "act", "east": "advise"}
         self._desk = ReplayDesk()
         self.desk = self._desk.reader(self._ask)
+        self.doors = replay_doors(self._ask)
         self.board = Board(self._ask)
         self.board.hear("loops", msgspec.json.encode([_loop()]))
         own = [JunctionPlan("J11", [Green(0, 30), Green(1, 20)])]
@@ -152,7 +150,6 @@ class ReplayCity:
         self._news = asyncio.Condition()
         self.vehicles = ReplayVehicles(self)
         self.past = ReplayPast(self)
-        self.doors = ReplayDoors(Path(), self._ask)
 
     @property
     def recorded(self) -> list[DecisionRow]:
@@ -395,22 +392,6 @@ class ReplayCity:
         if not self.hub_alive:
             raise BusyError("The hub is away.")
         self.commands.append(command)
-
-
-class ReplayDoors(Doors):
-    """Nothing but the twin comes in, and nothing is refused."""
-
-    def sources(self) -> list[SourceRow]:
-        """As any city."""
-        return [SourceRow("twin", "sumo", "ok", "", 209, 700.0, None, 0, 0, {}, 0, 0.0)]
-
-    def rejects(self, source: str, reason: str, after: int, limit: int) -> list[RejectRow]:
-        """As any city."""
-        return []
-
-    async def try_again(self, source: str, reason: str, by: str) -> int:
-        """As any city."""
-        raise RefusedError(f"Nothing of {source} was rejected.")
 
 
 class ReplayVehicles:

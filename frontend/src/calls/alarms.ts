@@ -3,7 +3,8 @@
 import { type Alarm, read } from "../api";
 import { send } from "./send";
 
-export const readAlarms = (): Promise<Alarm[]> => read("/api/alarms");
+/** `open`: all that are not closed; `all`: with the newest closed ones. */
+export const readAlarms = (which: "open" | "all"): Promise<Alarm[]> => read(`/api/alarms?state=${which}`);
 
 export function acknowledge(alarm: Alarm, by: string): Promise<void> {
   return act(alarm, "acknowledge", { by });

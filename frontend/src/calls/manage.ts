@@ -38,6 +38,11 @@ export function readRejects(source: string, reason: string, limit: number): Prom
   return read(`/api/rejects?${query}`);
 }
 
+/** Try again what was rejected of a source, of one reason or of any. */
+export function replayRejects(source: string, reason: string, by: string): Promise<void> {
+  return send("POST", "/api/rejects/replay", { source, reason: reason === "" ? null : reason, by });
+}
+
 export interface Green {
   phase: number;
   green_s: number;

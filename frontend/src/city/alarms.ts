@@ -52,7 +52,7 @@ export class AlarmBrief {
 
   private draw(alarm: Alarm): HTMLElement {
     const { speech } = this.context;
-    const text = h("p", {}, alarmPlace(alarm, this.context), " ", alarmText(alarm, speech));
+    const text = h("div", {}, alarmText(alarm, speech), h("small", {}, alarmPlace(alarm, this.context)));
     const act = button(speech.words.alarm.acknowledge, () => this.acts.acknowledge(alarm), { class: "small" });
     act.hidden = !mayAcknowledge(alarm);
     return h("li", { "data-alarm": alarm.id, "data-state": alarm.state }, severityMark(alarm.severity, speech), text, act);

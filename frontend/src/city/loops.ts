@@ -5,10 +5,7 @@ import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setAttribute, setText } from "../dom";
 import { reason } from "../parts/decision";
-import type { Store } from "../store";
 import type { Speech } from "../words";
-
-type Command = (work: Promise<void>) => Promise<void>;
 
 /** The four modes of a loop on one group, of which one is pressed. */
 export class ModeSwitch {
@@ -62,7 +59,7 @@ export class Loops {
       if (!sure) return;
       shadowResult = field.value.trim() || null;
     }
-    await command(setMode(loop, group, mode, shadowResult));
+    await command(setMode(loop, group, mode, shadowResult, context.operator()));
   }
 
   private groups(loop: MapLoop): HTMLElement {
@@ -83,18 +80,14 @@ export class Advice {
   private readonly list = h("ul", { class: "scroller", tabindex: 0 });
   private readonly rows = new Map<string, AdviceRow>();
 
-  constructor(
-    private readonly store: Store,
-    private readonly speech: Speech,
-    private readonly names: Map<string, string>,
-    private readonly command: Command,
-  ) {
-    const { words } = speech;
+  constructor(private readonly context: Context) {
+    const { words } = context.speech;
     this.element = h("section", { class: "advice", "aria-label": words.advice, hidden: true }, h("h3", {}, words.advice), this.list);
   }
 
   show(): void {
-    const waiting = new Map(this.store.waiting().map((row) => [row.junction, row]));
+    const { store, names } = this.context;
+    const waiting = new Map(store.waiting().map((row) => [row.junction, row]));
     this.element.hidden = waiting.size === 0;
     for (const [junction, row] of this.rows) {
       if (waiting.has(junction)) continue;
@@ -106,7 +99,7 @@ export class Advice {
       let row = this.rows.get(junction);
       if (row) before = row.element.nextElementSibling;
       else {
-        row = new AdviceRow(this.speech, this.names.get(junction) ?? junction, this.command);
+        row = new AdviceRow(this.context, names.get(junction) ?? junction);
         this.rows.set(junction, row);
         this.list.insertBefore(row.element, before);
       }
@@ -122,12 +115,12 @@ class AdviceRow {
   private decision = "";
 
   constructor(
-    private readonly speech: Speech,
+    private readonly context: Context,
     private readonly name: string,
-    command: Command,
   ) {
+    const { speech, command, operator } = context;
     const { words } = speech;
-    const answer = (confirm: boolean) => () => command(advise(this.decision, confirm));
+    const answer = (confirm: boolean) => () => command(advise(this.decision, confirm, operator()));
     this.element = h(
       "li",
       {},
@@ -141,8 +134,8 @@ class AdviceRow {
     if (this.decision === decision.id) return;
     this.decision = decision.id;
     setAttribute(this.element, "data-decision", decision.id);
-    setText(this.deed, `${this.name} ${this.speech.action(decision.action, decision.phase)}`);
-    const why = reason(decision, this.speech);
+    setText(this.deed, `${this.name} ${this.context.speech.action(decision.action, decision.phase)}`);
+    const why = reason(decision, this.context.speech);
     this.reason.replaceWith(why);
     this.reason = why;
   }

@@ -44,14 +44,15 @@ export class AlarmPage implements Page {
       mark: (alarm) => alarm.state,
       keys: { a: this.acts.acknowledge, s: this.acts.shelve, e: this.acts.escalate, Enter: (alarm) => this.go(alarm) },
     });
-    this.resource = new Resource(speech, readAlarms, redraw);
+    this.resource = new Resource(speech, () => readAlarms("all"), redraw);
     const bar = h("div", { class: "filters" }, this.views.element, labelled(words.alarm.group, this.group), labelled(words.filter, this.text), this.tally);
     const head = pageHead(words.alarm.title, words.alarm.help, ...exportLinks(speech, "alarms"));
     this.element = h("section", { class: "page" }, head, bar, this.resource.element, this.table.element);
   }
 
   show(): void {
-    const stamp = [...this.context.store.alarms.values()].map((alarm) => alarm.number).join(" ");
+    const numbers = [...this.context.store.alarms.values()].map((alarm) => alarm.number);
+    const stamp = `${numbers.join(" ")} ${today(this.context)}`;
     if (stamp === this.drawn) return;
     this.drawn = stamp;
     this.draw();
@@ -137,7 +138,7 @@ export class AlarmPage implements Page {
     const add = (name: string, label: string, act: (alarm: Alarm) => Promise<void>) => {
       acts.append(button(label, () => act(alarm), { "data-act": name }));
     };
-    if (alarm.state === "closed") return acts;
+    if (alarm.state === "closed" || alarm.number === 0) return acts; // what is not on record takes no act
     if (mayAcknowledge(alarm)) add("acknowledge", words.alarm.acknowledge, this.acts.acknowledge);
     if (alarm.state === "shelved") add("unshelve", words.alarm.unshelve, this.acts.unshelve);
     else add("shelve", words.alarm.shelve, this.acts.shelve);

@@ -25,10 +25,10 @@ export class CityPage implements Page {
   private chosen: string | null = null;
 
   constructor(private readonly context: Context) {
-    const { store, speech, names, command, choose } = context;
+    const { store, speech, names, choose } = context;
     const measures = new MeasureStrip(context);
     const alarms = new AlarmBrief(context);
-    const advice = new Advice(store, speech, names, command);
+    const advice = new Advice(context);
     const loops = new Loops(context);
     const feed = new Feed(store, speech, names, choose);
     this.parts = [measures, alarms, advice, loops, feed];

@@ -47,6 +47,7 @@ export class DecisionPage implements Page {
     this.loop = choice(words.loop, [["", words.filterAll], ...loops], redraw);
     this.fate = choice(words.decision.fate, Object.entries(words.decision.fates), redraw);
     this.text = textFilter(speech, redraw);
+    for (const [name, field] of Object.entries({ junction: this.junction, loop: this.loop, fate: this.fate })) field.name = name;
     this.newer = button("", () => this.draw(), { class: "newer", hidden: true });
     this.more = button(words.more, () => {
       this.limit += STEP;

@@ -7,7 +7,7 @@ import { exportLinks } from "../parts/download";
 import { labelled } from "../parts/filters";
 import { Resource } from "../parts/resource";
 import { DataTable } from "../parts/table";
-import { instantOf, localOf } from "../words/zone";
+import { instantOf, localOf } from "../words";
 import { type Page, pageHead } from "./page";
 
 interface Table {

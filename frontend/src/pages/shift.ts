@@ -11,7 +11,7 @@ import { timeOf, today } from "../parts/time";
 import { actAs } from "../shell/acting";
 import { type Page, pageHead } from "./page";
 
-const BY_HAND = ["note", "handover", "incident"];
+const BY_HAND = ["note", "handover", "incident", "maintenance"];
 
 export class ShiftPage implements Page {
   readonly element: HTMLElement;

@@ -1,13 +1,15 @@
 // The sources and what the gate turned away of each.
 
-import { readRejects, readSources, type Reject, type Source } from "../calls/manage";
+import { readRejects, readSources, type Reject, replayRejects, type Source } from "../calls/manage";
 import type { Context } from "../context";
+import { ask } from "../dialog";
 import { button, h } from "../dom";
 import { csvButton } from "../parts/download";
 import { choice, labelled } from "../parts/filters";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
 import { timeOf, today } from "../parts/time";
+import { actAs } from "../shell/acting";
 import { type Page, pageHead } from "./page";
 
 const READ = 200;
@@ -21,11 +23,16 @@ export class SourcePage implements Page {
   private readonly sources: Resource<Source[]>;
   private readonly turnedAway: Resource<Reject[]>;
   private readonly rejectPart: HTMLElement;
+  private readonly again: HTMLButtonElement;
 
   constructor(private readonly context: Context) {
     const { speech } = context;
     const own = speech.words.sources;
-    const chosen = () => void this.turnedAway.renew();
+    const chosen = () => {
+      this.again.disabled = this.source.value === "";
+      void this.turnedAway.renew();
+    };
+    this.again = button(own.replay, () => this.tryAgain(), { disabled: true, title: own.replayFirst });
     this.source = choice(own.name, [["", own.anySource]], chosen);
     this.reason = choice(own.reason, [["", own.anyReason]], chosen);
     this.table = new DataTable(speech, { label: own.title, columns: this.columns(), key: (row) => row.name, stamp: () => today(context), empty: own.none });
@@ -44,7 +51,7 @@ export class SourcePage implements Page {
       { class: "card", "aria-label": own.rejects },
       h("div", { class: "heading" }, h("h3", { tabindex: -1 }, own.rejects), csvButton(speech, "rejects", () => this.csv())),
       h("p", { class: "help" }, own.rejectsHelp),
-      h("div", { class: "filters" }, labelled(own.name, this.source), labelled(own.reason, this.reason)),
+      h("div", { class: "filters" }, labelled(own.name, this.source), labelled(own.reason, this.reason), this.again),
       this.turnedAway.element,
       this.rejects.element,
     );
@@ -66,8 +73,18 @@ export class SourcePage implements Page {
 
   private look(source: string): void {
     this.source.value = source;
-    void this.turnedAway.renew();
+    this.source.dispatchEvent(new Event("change"));
     this.rejectPart.querySelector<HTMLElement>("h3")?.focus();
+  }
+
+  private async tryAgain(): Promise<void> {
+    const { speech } = this.context;
+    const own = speech.words.sources;
+    const source = this.source.value;
+    const sure = await ask(speech, { title: own.replayTitle(source), help: own.replayHelp, fields: [], yes: own.replayYes });
+    if (!sure) return;
+    await actAs(this.context, (by) => replayRejects(source, this.reason.value, by));
+    await this.turnedAway.renew();
   }
 
   private columns(): Column<Source>[] {

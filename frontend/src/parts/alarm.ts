@@ -86,5 +86,5 @@ export class AlarmActs {
 }
 
 export function mayAcknowledge(alarm: Alarm): boolean {
-  return alarm.state === "unacknowledged" || alarm.state === "returned";
+  return alarm.number > 0 && (alarm.state === "unacknowledged" || alarm.state === "returned");
 }

@@ -56,7 +56,7 @@ export class DataTable<Row> {
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...this.heads)),
       this.body,
     );
-    this.element = h("div", { class: "data-frame", role: "region", tabindex: 0, "aria-label": options.label }, table, this.empty);
+    this.element = h("div", { class: "data-frame", role: "group", tabindex: 0, "aria-label": options.label }, table, this.empty);
     if (options.keys) this.body.addEventListener("keydown", (event) => this.pressed(event));
   }
 

@@ -11,6 +11,7 @@ import { openPage } from "../pages/open";
 import type { Page } from "../pages/page";
 import type { Store } from "../store";
 import type { Language, Speech } from "../words";
+import { keepAlarms } from "./alarms";
 import { Banner } from "./banner";
 import { listen } from "./keys";
 import { Nav } from "./nav";
@@ -64,7 +65,7 @@ export class Desk {
     );
     const moved = () => this.follow();
     addEventListener("hashchange", moved);
-    this.stops.push(() => removeEventListener("hashchange", moved), listen(speech), store.watch(() => this.show()));
+    this.stops.push(keepAlarms(store), () => removeEventListener("hashchange", moved), listen(speech), store.watch(() => this.show()));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.store.chosen !== null) this.context.choose(null);
     });

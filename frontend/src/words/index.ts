@@ -9,8 +9,25 @@ import { mapWords } from "./map";
 import { reasonWords } from "./reasons";
 import { shellWords } from "./shell";
 
-const en = { ...cityWords.en, ...mapWords.en, ...shellWords.en, ...alarmWords.en, ...reasonWords.en, ...manageWords.en };
-const zh: typeof en = { ...cityWords.zh, ...mapWords.zh, ...shellWords.zh, ...alarmWords.zh, ...reasonWords.zh, ...manageWords.zh };
+const en = {
+  ...cityWords.en,
+  ...mapWords.en,
+  ...shellWords.en,
+  ...alarmWords.en,
+  ...reasonWords.en,
+  ...manageWords.en,
+};
+const zh: typeof en = {
+  ...cityWords.zh,
+  ...mapWords.zh,
+  ...shellWords.zh,
+  ...alarmWords.zh,
+  ...reasonWords.zh,
+  ...manageWords.zh,
+};
+
+export const languages = { en, zh };
+export { instantOf, localOf } from "./zone";
 
 export type Words = typeof en;
 
@@ -42,7 +59,7 @@ export class Speech {
     readonly language: Language,
     readonly timeZone: string,
   ) {
-    this.words = language === "zh" ? zh : en;
+    this.words = languages[language];
     this.tag = language === "zh" ? "zh-CN" : "en-GB";
     const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
     this.time = new Intl.DateTimeFormat(this.tag, { ...clock, hourCycle: "h23", timeZone });
