@@ -13,6 +13,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,6 +114,14 @@ CALLS = (
     (2640, "N1 C1 B2 B1 A2 A1 W1"),
 )
 SIDEWALK_M = 2.0
+BEGINS = datetime(2026, 3, 2, 7, tzinfo=UTC)
+LAMPS_FROM = (250, 420)
+SINGLES = (
+    # type, name, source, place, owner
+    ("WeatherObserved", "Ferry", "rain", 1450, 330, "Weather office"),
+    ("OffStreetParking", "Ferry", "parking", 1380, 330, "Harbour company"),
+    ("EmergencyStation", "Hill", "station", 1240, 1330, "Ambulance service"),
+)
 
 
 def roads() -> dict[tuple[str, str], tuple[int, float]]:
@@ -246,6 +255,64 @@ def bus_lines() -> Iterator[tuple[object, ...]]:
         yield line, route, " ".join(stops), 15, " ".join(map(str, range(first, HOUR_S, every)))
 
 
+def devices() -> Iterator[tuple[object, ...]]:
+    """Who may speak beside the twin, whose it is and where it stands."""
+    for name in lamps():
+        x, y = LAMPS_FROM[0] + 100 * int(name), LAMPS_FROM[1]
+        yield f"urn:ngsi-ld:Streetlight:Quay-{name}", "Streetlight", "lights", *place(x, y), "Works"
+    for type_, name, source, x, y, owner in SINGLES:
+        yield f"urn:ngsi-ld:{type_}:{name}", type_, source, *place(x, y), owner
+
+
+def lamps() -> list[str]:
+    """The lamps of Quay Road, one every 100 m."""
+    return [f"{number:02d}" for number in range(24)]
+
+
+def place(x: float, y: float) -> tuple[str, str]:
+    """Longitude and latitude, by the anchor in city.toml."""
+    return f"{-30 + x / 111_195:.6f}", f"{y / 111_195:.6f}"
+
+
+def moment(second: int) -> str:
+    """The recordings' hour is the city's first."""
+    return (BEGINS + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def lights() -> Iterator[tuple[object, ...]]:
+    """It dawns: from 7:10 the lamps go down minute by minute, at 7:30 they go out."""
+    for minute in range(60):
+        level = 1.0 if minute < 10 else max(0.0, round(1.0 - (minute - 10) / 20, 2))
+        for name in lamps():
+            power = round(6 + 84 * level) if level else 0
+            state = "on" if level == 1 else "low" if level else "off"
+            id_ = f"urn:ngsi-ld:Streetlight:Quay-{name}"
+            yield id_, moment(60 * minute), level, state, power
+
+
+def rain(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    """A shower between 7:20 and 7:45, in millimetres a minute."""
+    for minute in range(60):
+        shower = max(0.0, 1 - abs(minute - 32) / 12)
+        fallen = round(0.5 * shower * chance.uniform(0.7, 1.3), 2)
+        yield "urn:ngsi-ld:WeatherObserved:Ferry", moment(60 * minute), fallen, 9.5
+
+
+def parking(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    """The car park by the ferry fills up before work."""
+    taken = 60
+    for minute in range(60):
+        taken = min(240, taken + chance.randint(0, 5))
+        yield "urn:ngsi-ld:OffStreetParking:Ferry", moment(60 * minute), 240 - taken, taken, 240
+
+
+def station() -> Iterator[tuple[object, ...]]:
+    """Of two ambulances one is away for ten minutes after each call."""
+    for minute in range(60):
+        away = any(call <= 60 * minute < call + 600 for call, _ in CALLS)
+        yield "urn:ngsi-ld:EmergencyStation:Hill", moment(60 * minute), 2 - away
+
+
 def write(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
     """One table."""
     with path.open("w", newline="", encoding="utf-8") as out:
@@ -289,7 +356,21 @@ def generate(out: Path) -> None:
     write(out / "departures.csv", "route kind departures_s", departures(chance))
     write(out / "walks.csv", "route departures_s", walks(chance))
     write(out / "bus_stops.csv", "stop road position_m length_m", bus_stops())
+    header = "id type source longitude latitude owner"
+    write(out / "devices.csv", header, devices())
+    record(out / "recordings", chance)
     write(out / "bus_lines.csv", "line route stops dwell_s departures_s", bus_lines())
+
+
+def record(out: Path, chance: random.Random) -> None:
+    """An hour of each device, to be replayed beside the twin."""
+    out.mkdir(exist_ok=True)
+    header = "entity observedAt illuminanceLevel powerState powerConsumption"
+    write(out / "lights.csv", header, lights())
+    write(out / "rain.csv", "entity observedAt rain temperature", rain(chance))
+    header = "entity observedAt availableSpotNumber occupiedSpotNumber totalSpotNumber"
+    write(out / "parking.csv", header, parking(chance))
+    write(out / "station.csv", "entity observedAt availableVehicleNumber", station())
 
 
 if __name__ == "__main__":

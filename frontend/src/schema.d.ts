@@ -645,6 +645,8 @@ export interface components {
             roads: components["schemas"]["MapRoad"][];
             detectors: components["schemas"]["MapDetector"][];
             loops: components["schemas"]["MapLoop"][];
+            /** @default [] */
+            devices: components["schemas"]["MapDevice"][];
         };
         /**
          * Anchor
@@ -718,6 +720,17 @@ export interface components {
         MapGroup: {
             name: string;
             junctions: string[];
+        };
+        /**
+         * MapDevice
+         * @description A registered device that says where it stands.
+         */
+        MapDevice: {
+            id: string;
+            type: string;
+            owner: string;
+            x: number;
+            y: number;
         };
         /**
          * LiveState

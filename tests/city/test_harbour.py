@@ -33,10 +33,18 @@ def test_it_has_twelve_signals_and_crossings_at_nine_of_them(site: Site) -> None
     assert int(bank.pedestrian.sum()) == 24
 
 
+def test_its_devices_stand_on_the_map(site: Site) -> None:
+    devices = {it.id.removeprefix("urn:ngsi-ld:"): it for it in site.map_data().devices}
+    assert len(devices) == 27
+    park = devices["OffStreetParking:Ferry"]
+    assert (park.x, park.y) == pytest.approx((1380, 330), abs=1)
+    assert devices["Streetlight:Quay-03"].owner == "Works"
+
+
 def test_the_generator_writes_the_tables_that_are_there(tmp_path: Path) -> None:
     script = HARBOUR / "generate_tables.py"
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True)
-    written = sorted(path.name for path in tmp_path.glob("*.csv"))
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.csv"))
     assert [(tmp_path / name).read_text() for name in written] == [
         (HARBOUR / name).read_text() for name in written
     ]
@@ -82,10 +90,17 @@ def test_it_runs_with_the_loop_in_charge_of_junctions_with_crossings(
     try:
         since, until = CityTime(0), CityTime(2**60)
         lights = list(tenant.history.frames("SignalController", RUN, since, until))
+        spoke = {
+            name
+            for type_ in ("Streetlight", "WeatherObserved", "OffStreetParking", "EmergencyStation")
+            for frame in tenant.history.frames(type_, RUN, since, until)
+            for name in frame.ids.names
+        }
     finally:
         tenant.close()
     in_charge = np.array([np.asarray(frame.columns["inCharge"].values) for frame in lights])
     assert (in_charge == 1).any(axis=0).all(), "the loop was in charge of every junction"
+    assert len(spoke) == 27, "24 lamps, the rain gauge, the car park, the station"
     page = tmp_path / "report.html"
     check = ["commission", str(folder), "--json", "--html", str(page)]
     command = [sys.executable, "-m", "cityloop", *check]

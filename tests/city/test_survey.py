@@ -63,6 +63,20 @@ def test_unknown_junctions_of_groups_are_told_with_the_nearest(city: Path) -> No
     ]
 
 
+def test_mistakes_of_devices_plans_and_planted_faults_are_told_together(city: Path) -> None:
+    (city / "devices.csv").write_text(
+        "id,type,source,longitude,latitude,owner\n"
+        "urn:ngsi-ld:Streetlight:1,Streetlihgt,lights,,,Works\n"
+        "urn:ngsi-ld:Streetlight:2,Streetlight,,500,,Works\n"
+    )
+    spoil(city / "city.toml", "seed = 1", 'seed = 1\nfaults = "faults.csv"')
+    spoil(city / "city.toml", "[signals]  ", '[signals]\nplans = "plans.csv"  ')
+    found = told(city)
+    assert "devices.csv:3: source is empty; fill it in" in found
+    words = [line.replace(":", " ").split() for line in found]
+    assert [line[0] for line in words] == ["devices.csv", "plans.csv", "faults.csv"]
+
+
 def check(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "cityloop", "check", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)

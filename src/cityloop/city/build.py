@@ -13,6 +13,7 @@ from cityloop.city.installed import chosen_loops
 from cityloop.city.intake_desk import IntakeDesk
 from cityloop.city.live_sensors import registered_sensors
 from cityloop.city.loop_desk import LoopDesk
+from cityloop.city.named_tables import check_schedule
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.surface import MapData
 from cityloop.city.survey import survey
@@ -22,25 +23,21 @@ from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import WallTime
-from cityloop.kernel.errors import ConfigError, MistakeError, RefusedError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.runner import Runner
-from cityloop.perception.devices import Declared
+from cityloop.perception.devices import Declared, Device
 from cityloop.perception.gate import DeviceSource, Gate
 from cityloop.perception.live_gate import LiveGate, LiveSource
 from cityloop.perception.source import kind_of
 from cityloop.safety.guard import SignalGuard
 from cityloop.safety.modes import ModeBook
-from cityloop.safety.plans import check_plans
-from cityloop.safety.timing import Limits, Timing
+from cityloop.safety.timing import Limits
 from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
-from cityloop.standards.plans import Calendar, Schedule, read_calendar, read_plans
+from cityloop.standards.plans import Schedule
 from cityloop.standards.signals import SignalBank
-from cityloop.twins.sumo.demand import read_demand
-from cityloop.twins.sumo.faults import Fault, read_faults
-from cityloop.twins.sumo.network import entity_id
+from cityloop.twins.sumo.faults import Fault
 from cityloop.twins.sumo.programs import write_programs
 from cityloop.twins.sumo.scenario import SumoScenario
 
@@ -58,7 +55,8 @@ class Site:
 
     ``folder``: the tenant's, below ``root``. ``scenario`` is what the loop's twin runs,
     ``baseline`` what the other runs. ``network.bank`` carries the local plans. ``home``: the folder
-    of city.toml. ``registered``: source → the devices it may speak of.
+    of city.toml. ``registered``: source → the devices it may speak of. ``placed``: those
+    of devices.csv.
     """
 
     settings: Settings
@@ -72,6 +70,7 @@ class Site:
     registered: Mapping[str, Declared]
     schedule: Schedule
     faults: tuple[Fault, ...] = ()
+    placed: tuple[Device, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -87,7 +86,7 @@ class Site:
 
     def map_data(self) -> MapData:
         """What people see of the network."""
-        return map_data(self.settings, self.network, self.scenario.net)
+        return map_data(self.settings, self.network, self.scenario.net, self.placed)
 
 
 def build_site(folder: Path, data: Path | None = None) -> Site:
@@ -102,11 +101,8 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
         for plan in webster_plans(scenario, network)
     ]
     network = with_local_plans(network, plans)
-    schedule = read_schedule(seen.settings, folder)
-    _check_schedule(schedule, network, seen.limits, folder)
+    check_schedule(seen.schedule, network, seen.limits, folder)
     programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
-    devices = _devices(network, scenario)
-    table = seen.settings.twin.faults
     return Site(
         seen.settings,
         seen.root,
@@ -114,42 +110,13 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
         seen.limits,
         scenario,
         scenario.with_additional(programs),
-        devices,
+        seen.twin_devices,
         folder.absolute(),
         seen.registered,
-        schedule,
-        read_faults(folder / table, devices) if table else (),
+        seen.schedule,
+        seen.faults,
+        seen.devices,
     )
-
-
-def read_schedule(settings: Settings, folder: Path) -> Schedule:
-    """The plans and the calendar that the settings name; raises MistakeError."""
-    signals = settings.signals
-    plans = _table(folder, signals.plans)
-    calendar = _table(folder, signals.calendar)
-    return Schedule(
-        settings.city.time_zone,
-        [] if plans is None else read_plans(*plans),
-        Calendar() if calendar is None else read_calendar(*calendar, holidays=signals.holidays),
-    )
-
-
-def _check_schedule(schedule: Schedule, network: RoadNetwork, limits: Limits, folder: Path) -> None:
-    try:
-        check_plans(Timing(network.bank, limits), schedule)
-    except RefusedError as error:
-        raise ConfigError(f"{folder}, plans and calendar: {error}") from error
-
-
-def _table(folder: Path, name: str | None) -> tuple[bytes, str] | None:
-    if name is None:
-        return None
-    path = folder / name
-    try:
-        return path.read_bytes(), str(path)
-    except OSError as error:
-        mend = "mend [signals] in city.toml, or put the table there"
-        raise MistakeError(path, None, f"cannot be read: {error.strerror}", mend) from error
 
 
 def with_local_plans(
@@ -168,17 +135,6 @@ def with_local_plans(
         )
         junctions.append(replace(junction, phases=phases))
     return replace(network, bank=SignalBank(tuple(junctions)))
-
-
-def _devices(network: RoadNetwork, scenario: SumoScenario) -> Mapping[str, EntityIds]:
-    """What the twin may speak of, by entity type."""
-    entries = [entity_id("EntryQueue", edge) for edge in read_demand(scenario).entry_edges]
-    return {
-        "LaneDetector": network.detector_ids,
-        "StopLineDetector": network.stop_line_ids,
-        "SignalController": network.controller_ids,
-        "EntryQueue": EntityIds(entries),
-    }
 
 
 def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> IntakeDesk:

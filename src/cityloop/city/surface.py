@@ -119,6 +119,16 @@ class MapLoop(Struct, frozen=True):
     groups: list[MapGroup]
 
 
+class MapDevice(Struct, frozen=True):
+    """A registered device that says where it stands."""
+
+    id: str
+    type: str
+    owner: str
+    x: float
+    y: float
+
+
 class MapData(Struct, frozen=True):
     """What does not change while the city runs. Row orders bind ``LiveState``.
 
@@ -132,6 +142,7 @@ class MapData(Struct, frozen=True):
     roads: list[MapRoad]
     detectors: list[MapDetector]
     loops: list[MapLoop]
+    devices: list[MapDevice] = []
 
 
 class ShadowResult(Struct, frozen=True):

@@ -1,18 +1,22 @@
 """All that is wrong with a city, found before it starts: its settings and what they name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cityloop.city.config import Draft, Settings, Signals, Twin, read_draft
 from cityloop.city.installed import loop_versions
+from cityloop.city.named_tables import check_schedule, read_schedule, twin_devices
 from cityloop.city.settings_reader import nearest
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
+from cityloop.kernel.frame import EntityIds
 from cityloop.perception.devices import Declared, Device, declared_devices, read_devices
 from cityloop.safety.envelope import check_bank
 from cityloop.safety.timing import Limits
 from cityloop.standards.attributes import declared
 from cityloop.standards.network import RoadNetwork
+from cityloop.standards.plans import Schedule
+from cityloop.twins.sumo.faults import Fault, read_faults
 from cityloop.twins.sumo.network import read_network
 from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
 from cityloop.twins.sumo.tables import build_tables
@@ -31,6 +35,10 @@ class Survey:
     network: RoadNetwork
     limits: Limits
     registered: Mapping[str, Declared]
+    devices: tuple[Device, ...]
+    twin_devices: Mapping[str, EntityIds]
+    schedule: Schedule
+    faults: tuple[Fault, ...]
 
 
 def survey(folder: Path, data: Path | None = None) -> Survey:
@@ -43,25 +51,68 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
     told = Gathered(draft.mistakes)
     _loops(draft, told)
     found = _roads(draft, folder, data, told)
-    registered = _registered(draft, folder, told)
+    devices = _devices(folder / DEVICES, told)
+    registered = _registered(draft, folder / DEVICES, devices, told)
+    tables = None
     if found is not None:
         _groups(draft, found[3], told)
+        tables = _tables(draft, folder, found, told)
     told.found.sort(key=_place)
     told.check()
-    if found is None:
+    if found is None or tables is None:
         raise ConfigError(f"{draft.path}: the network was not read")
     root, cache, scenario, network, limits = found
-    return Survey(draft.settings(), root, cache, scenario, network, limits, registered)
+    return Survey(
+        draft.settings(),
+        root,
+        cache,
+        scenario,
+        network,
+        limits,
+        registered,
+        devices,
+        *tables,
+    )
 
 
-def _registered(draft: Draft, folder: Path, told: Gathered) -> Mapping[str, Declared]:
-    """What each source may speak of; a device belongs to a source that there is."""
-    sources = draft.sections.get("sources", {})
-    path = folder / DEVICES
+def _tables(
+    draft: Draft, folder: Path, found: "_Roads", told: Gathered
+) -> tuple[Mapping[str, EntityIds], Schedule, tuple[Fault, ...]] | None:
+    """What the twin may speak of, its plans and the faults planted in it."""
+    _, _, scenario, network, limits = found
+    sections = draft.sections
+    signals, twin = sections.get("signals", Signals()), sections["twin"]
+    with told:
+        schedule = read_schedule(sections["city"], signals, folder)
+        check_schedule(schedule, network, limits, folder)
+    faults: tuple[Fault, ...] = ()
+    with told:
+        devices = twin_devices(network, scenario)
+        if twin.faults:
+            faults = read_faults(folder / twin.faults, devices)
+        if not told.found:
+            return devices, schedule, faults
+    return None
+
+
+def _devices(path: Path, told: Gathered) -> tuple[Device, ...]:
+    """The registered devices; their types must be declared."""
     devices: list[Device] = []
     with told:
         if path.is_file():
             devices = read_devices(path.read_bytes(), str(path))
+    known = declared()
+    for type_ in sorted({device.type for device in devices} - known.keys()):
+        what = f"no table declares the type {type_}"
+        told.found.append(MistakeError(path, None, what, nearest(type_, sorted(known))))
+    return tuple(devices)
+
+
+def _registered(
+    draft: Draft, path: Path, devices: Sequence[Device], told: Gathered
+) -> Mapping[str, Declared]:
+    """What each source may speak of; a device belongs to a source that there is."""
+    sources = draft.sections.get("sources", {})
     named = draft.raw.get("sources", {})
     for name in sorted({device.source for device in devices} - set(named)):
         what, mend = f"source {name} is not in city.toml", nearest(name, sorted(named))

@@ -1,15 +1,17 @@
 """The network as people see it: junctions, roads, detectors and groups for the map."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import hypot
 from pathlib import Path
 
+from cityloop.city.config import Anchor as Place
 from cityloop.city.config import Settings
 from cityloop.city.surface import (
     Anchor,
     MapData,
     MapDetector,
+    MapDevice,
     MapGroup,
     MapJunction,
     MapLink,
@@ -17,14 +19,18 @@ from cityloop.city.surface import (
     MapRoad,
     Point,
 )
+from cityloop.perception.devices import Device
 from cityloop.safety.modes import ModeBook
 from cityloop.standards.network import RoadNetwork
+from cityloop.twins.sumo.geojson_roads import to_plane
 from cityloop.twins.sumo.netfile import NetFile, read_net
 
 _NOWHERE = Anchor(0.0, 0.0, approximate=True, note="no place on Earth is given")
 
 
-def map_data(settings: Settings, network: RoadNetwork, net: Path) -> MapData:
+def map_data(
+    settings: Settings, network: RoadNetwork, net: Path, devices: Iterable[Device] = ()
+) -> MapData:
     """What does not change while the city runs. Raises ConfigError when ``net`` cannot be read."""
     roads = read_net(net)
     here = settings.anchor
@@ -48,7 +54,16 @@ def map_data(settings: Settings, network: RoadNetwork, net: Path) -> MapData:
         roads=list(_roads(roads)),
         detectors=list(_detectors(network, roads)),
         loops=[MapLoop(name, _groups(settings, network)) for name in settings.loops],
+        devices=list(_devices(devices, here)),
     )
+
+
+def _devices(devices: Iterable[Device], here: Place | None) -> Iterator[MapDevice]:
+    """Those that say where they stand, in a city that says where it lies."""
+    for it in devices:
+        if here and it.longitude is not None and it.latitude is not None:
+            x, y = to_plane(it.longitude, it.latitude, (here.latitude, here.longitude))
+            yield MapDevice(it.id, it.type, it.owner, round(x, 1), round(y, 1))
 
 
 def _roads(net: NetFile) -> Iterator[MapRoad]:
