@@ -7,7 +7,7 @@ import pytest
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import MistakeError
-from cityloop.kernel.frame import EntityIds, Frame, frame
+from cityloop.kernel.frame import Column, EntityIds, Frame, frame
 from cityloop.twins.sumo.faults import BrokenSensors, Fault, read_faults
 
 IDS = EntityIds(["urn:ngsi-ld:LaneDetector:a", "urn:ngsi-ld:LaneDetector:b"])
@@ -37,6 +37,17 @@ def test_a_silent_sensor_is_absent_for_its_time_only() -> None:
 def test_a_frozen_sensor_repeats_its_first_reading() -> None:
     told = [part["vehicleCount"].tolist() for part in sent("frozen", [1, 2, 3, 4])]
     assert told == [[1, 1], [2, 2], [3, 2], [4, 4]]
+
+
+def test_a_sensor_that_froze_while_it_saw_nothing_goes_on_seeing_nothing() -> None:
+    broken = BrokenSensors([Fault("LaneDetector", IDS.names[1], "frozen", 1, 9)])
+    nulls = []
+    for second, nothing in ((1, True), (2, False)):
+        speed = Column(np.array([1.0, -1.0]), null=np.array([False, nothing]))
+        part = Frame("LaneDetector", "a", CityTime(second * 1000), IDS, {"meanSpeed": speed})
+        (sent_,) = broken.sent(second, (part,))
+        nulls.append(sent_.columns["meanSpeed"].null)
+    assert [mask.tolist() for mask in nulls if mask is not None] == [[False, True]] * 2
 
 
 def test_an_absurd_sensor_says_what_cannot_be() -> None:

@@ -20,7 +20,9 @@ from cityloop.kernel.ports import Position
 
 _EVERY_S = 1.0
 _SENSORS_EVERY_S = 5.0
-_QUIET_S = 10.0
+_QUIET_S = 30.0
+_FIRST_S = 120.0
+"""Until a twin's first word: it reads its network first."""
 
 
 class Lookout:
@@ -75,12 +77,11 @@ class Lookout:
     def twin(self, name: str, now: float) -> SourceHealth:
         """How a twin's source does: quiet is what a running twin should not be."""
         speed = self.roll.speed
-        quiet_s = now - self._heard_at.setdefault(name, now)
         if self.roll.paused:
             self.heard(name)
+        quiet_s = now - self._heard_at.setdefault(name, now + _FIRST_S)
         longest_s = max(_QUIET_S, 3.0 / speed) if speed else _QUIET_S
-        silent_s = quiet_s if quiet_s > longest_s and not self.roll.paused else 0.0
-        return SourceHealth("ok", "", silent_s)
+        return SourceHealth("ok", "", quiet_s if quiet_s > longest_s else 0.0)
 
     def recorded(
         self, alarms: list[AlarmRow], entries: list[ShiftRow], done: "Future[Position]"

@@ -15,6 +15,8 @@ from cityloop.kernel.frame import Array, Column, EntityIds, Frame
 from cityloop.standards.csv_rows import Row, read_rows
 
 COLUMNS = ("device", "fault", "from_s", "until_s")
+_Reading = tuple[Any, bool]
+"""Value, and whether it is null."""
 SILENT, FROZEN, ABSURD = "silent", "frozen", "absurd"
 
 
@@ -61,7 +63,7 @@ class BrokenSensors:
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._faults = tuple(faults)
-        self._kept: dict[str, Mapping[str, Any]] = {}
+        self._kept: dict[str, Mapping[str, _Reading]] = {}
 
     def sent(self, second: float, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         """``frames`` of ``second`` as the broken sensors send them."""
@@ -75,24 +77,29 @@ class BrokenSensors:
         for fault in present:
             if fault.type == part.type:
                 row = part.ids.index[fault.device]
-                first = {name: column.values[row] for name, column in columns.items()}
+                first = {name: _reading(column, row) for name, column in columns.items()}
                 kept = self._kept.setdefault(fault.device, first)
                 for name, column in columns.items():
                     columns[name] = _column(column, row, fault.fault, kept[name])
         return replace(part, columns=columns)
 
 
-def _column(column: Column, row: int, fault: str, kept: Any) -> Column:
+def _reading(column: Column, row: int) -> _Reading:
+    return column.values[row], column.null is not None and bool(column.null[row])
+
+
+def _column(column: Column, row: int, fault: str, kept: _Reading) -> Column:
     if fault == SILENT:
         absent = np.zeros(len(column.values), np.bool_) if column.absent is None else column.absent
         gone = absent.copy()
         gone[row] = True
         return replace(column, absent=gone)
     values = column.values.copy()
-    values[row] = kept if fault == FROZEN else _impossible(values)
+    value, is_null = kept if fault == FROZEN else (_impossible(values), False)
+    values[row] = value
     null = None if column.null is None else column.null.copy()
     if null is not None:
-        null[row] = False
+        null[row] = is_null
     return replace(column, values=values, null=null)
 
 
