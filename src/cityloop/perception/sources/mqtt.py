@@ -153,7 +153,8 @@ def _tls(settings: MqttSettings, setup: Setup) -> ssl.SSLContext | None:
 class _Probe:
     """Finds out how many messages the broker keeps in flight: publishes to itself, acknowledges
     nothing, and counts how many come. A step waits until the one before has come, so that the
-    broker's own queue never fills.
+    broker's own queue never fills; where the broker takes only 20 at once (MQTT 5 lets it say so),
+    that takes some seconds, beside all else.
     """
 
     def __init__(self, topic: str) -> None:
@@ -291,6 +292,8 @@ class _Reading(asyncio.Protocol):
         if connected.refused:
             raise ConnectionRefusedError(f"the broker refuses: {connected.refused}")
         self._probe.step = min(_PROBE_STEP, connected.receive_maximum)
+        # Of a session in which the probe was cut short; it would hold messages for ever.
+        self._send(mqtt.write_unsubscribe(version, 2, self._probe.topic))
         share = f"$share/{self._settings.share}/" if self._settings.share else ""
         topics = [(share + topic, self._settings.qos) for topic in self._settings.topics]
         for topic, code in zip(topics, await self._subscribe(topics), strict=True):
