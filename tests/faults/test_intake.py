@@ -25,7 +25,7 @@ probe = ""
 [sources.street.devices]
 TrafficFlowObserved = "flow:*"
 """
-ROUNDS, EACH = 30, 100
+ROUNDS, EACH = 12, 100
 
 
 def messages(turn: int) -> list[bytes]:
@@ -45,6 +45,11 @@ def messages(turn: int) -> list[bytes]:
     ]
 
 
+def state(city: RunningCity) -> str | None:
+    sources = city.get("/api/sources")
+    return sources[0]["state"] if sources else None
+
+
 def accepted(city: RunningCity) -> int:
     sources = city.get("/api/sources")
     return sources[0]["accepted_total"] if sources else 0
@@ -58,6 +63,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_stands_in_the_log_twice(
     with (home / "city.toml").open("a") as settings:
         settings.write(SOURCE.format(port=unused_port))
     with broker(tmp_path, unused_port, *WIDE), running(data, free_port, city=home) as city:
+        until("the source", lambda: True if state(city) == "ok" else None)
         asyncio.run(publish(unused_port, *messages(999)))
         until("the first messages", lambda: accepted(city) >= EACH or None)
         for turn in range(ROUNDS):
