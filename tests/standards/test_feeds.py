@@ -240,6 +240,15 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         read_csv(b"id,time\n1,2\n", payloads.WEATHER_MAP)
 
 
+def test_a_table_without_any_attribute_is_refused_and_a_missing_column_is_named() -> None:
+    with pytest.raises(InputError, match="no column for any attribute of WeatherObserved"):
+        read_csv(b"station,time,temp\nn,2026-05-04T12:30:00Z,1\n", payloads.WEATHER_MAP)
+    named = TableMap("WeatherObserved", "station", "time", {"temp": "temperature", "wet": "rain"})
+    decoded = read_csv(b"station,time,temp\nn,2026-05-04T12:30:00Z,1\n", named)
+    assert _said(decoded) == {("n", 0, "temperature"): 1.0}
+    assert decoded.faults[0].reason == "there is no column 'wet'"
+
+
 def test_a_parquet_table_is_read_by_the_same_map() -> None:
     table = pyarrow.parquet.read_table(io.BytesIO(payloads.parquet_bytes()))
     part = read_table(table, payloads.WEATHER_MAP, Faults(), "parquet")

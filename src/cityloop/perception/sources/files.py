@@ -158,7 +158,7 @@ class Files:
         _progress_of(path).unlink(missing_ok=True)
 
     async def _pieces(self, path: Path, intake: Intake, account: Account) -> None:
-        progress = self._resumed(path)
+        progress = await asyncio.to_thread(self._resumed, path)
         _check_size(path, self._settings.most_mb)
         parts = pieces(path, self._settings.table.map, self._piece_rows)
         number = 0
@@ -166,7 +166,7 @@ class Files:
             account.add(decoded)
             number += 1
             if number > progress.pieces:
-                _write(_progress_of(path), self._before(number - 1))
+                await asyncio.to_thread(self._note, path, number - 1)
                 account.refuse(await self._held_back(intake, decoded))
 
     async def _held_back(self, intake: Intake, decoded: Decoded) -> Sequence[Fault]:
@@ -179,9 +179,10 @@ class Files:
                 await self._wait(self._busy_s)
         return ()
 
-    def _before(self, delivered: int) -> bytes:
+    def _note(self, path: Path, delivered: int) -> None:
+        """Keep how far a file is, before its next piece goes out."""
         position = 0 if self._log is None else self._log.last()
-        return msgspec.json.encode(Progress(delivered, position))
+        _write(_progress_of(path), msgspec.json.encode(Progress(delivered, position)))
 
     def _resumed(self, path: Path) -> Progress:
         """How far an earlier process came with a file."""

@@ -261,8 +261,10 @@ def _value(register: Register, cells: Sequence[int | bool]) -> bool | int | floa
     if register.kind in _BITS:
         return bool(cells[0])
     raw = read_value([int(cell) for cell in cells], register.format, register.word_order)
-    if isinstance(raw, bool) or raw == register.missing:
-        return None if raw == register.missing and not isinstance(raw, bool) else raw
+    if isinstance(raw, bool):
+        return raw
+    if raw == register.missing:
+        return None
     if register.scale == 1.0 and register.offset == 0.0:
         return raw
     return raw * register.scale + register.offset

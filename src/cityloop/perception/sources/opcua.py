@@ -33,6 +33,8 @@ _MOST_WAITING = 50_000
 _GATHER_S = 0.05
 _LOOK_S = 1.0
 _MOST_PAUSE_S = 300.0
+_KEPT_BY_SERVER = 100
+"""So many changes of a node the server keeps between two publications."""
 _BUSY_S = 0.5
 _GOODBYE_S = 1.0
 
@@ -238,8 +240,12 @@ class OpcUa:
                 continue
             inbox.by_id[node.nodeid] = wanted
             nodes.append((node, wanted))
-        subscription = await client.create_subscription(self._settings.every_s * 1000, inbox)
-        handles = await subscription.subscribe_data_change([node for node, _ in nodes])
+        subscription = await client.create_subscription(
+            self._settings.every_s * 1000, inbox, queue_maxsize=_MOST_WAITING
+        )
+        handles = await subscription.subscribe_data_change(
+            [node for node, _ in nodes], queuesize=_KEPT_BY_SERVER
+        )
         for (_, wanted), handle in zip(nodes, _listed(handles), strict=True):
             if isinstance(handle, StatusCode):
                 reason = f"the server refuses it: {handle.name}"

@@ -166,11 +166,9 @@ class Poll:
         page, pages = fetched, 1
         self._novelty.begin()
         while True:
-            now = CityTime(self._clock())
             # In a thread: a large feed must not hold up the other sources of this process.
-            decoded = await asyncio.to_thread(self._decode, page.body, now)
-            await _deliver(intake, self._novelty.fresh(decoded))
-            link = next_page(page.body) if self._settings.format == "sensorthings" else ""
+            decoded, link = await asyncio.to_thread(self._read, page.body)
+            await _deliver(intake, decoded)
             if not link:
                 break
             if pages == self._settings.most_pages:
@@ -181,6 +179,12 @@ class Poll:
             page, pages = following, pages + 1
         self._novelty.end()
         self._validators = fetched.validators if pages == 1 else {}
+
+    def _read(self, body: bytes) -> tuple[Decoded, str]:
+        """What is new on a page, and the address of the page after it."""
+        decoded = self._novelty.fresh(self._decode(body, CityTime(self._clock())))
+        link = next_page(body) if self._settings.format == "sensorthings" else ""
+        return decoded, link
 
 
 async def _deliver(intake: Intake, decoded: Decoded) -> None:

@@ -25,10 +25,12 @@ def read_geojson(body: bytes, table_map: TableMap) -> Decoded:
         return entity
 
     found = rowed(items, "features", faults, entity_of, lambda item: _moment(item, table_map))
+    if not found.items:
+        return faults.of(())
     present = list(dict.fromkeys(name for item in found.items for name in item))
     columns = {
         attribute: found.cells({name: attribute}).get(attribute, [])
-        for attribute, name in table_map.columns(present).items()
+        for attribute, name in table_map.columns(present, faults, "features").items()
     }
     part = readings_of(
         table_map.declared,

@@ -7,7 +7,7 @@ convert. An empty cell or null is absent: a table cannot tell "no value" from "n
 import codecs
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -68,11 +68,21 @@ class TableMap:
             raise InputError(f"undeclared type {self.type}")
         return declared()[self.type]
 
-    def columns(self, present: list[str]) -> dict[str, str]:
-        """Attribute → its column among those that are present."""
-        if self.attributes:
-            return {a: column for column, a in self.attributes.items() if column in present}
-        return {name: name for name in present if name in self.declared}
+    def columns(self, present: Sequence[str], faults: Faults, place: str) -> dict[str, str]:
+        """Attribute → its column among those that are present; those that are missing are faults.
+
+        Raises InputError when there is none at all.
+        """
+        wanted = self.attributes or {name: name for name in present if name in self.declared}
+        for column in wanted.keys() - set(present):
+            faults.add(place, f"there is no column {column[:100]!r}")
+        found = {attribute: column for column, attribute in wanted.items() if column in present}
+        if not found:
+            have = ", ".join(present)[:200]
+            raise InputError(
+                f"{place} has no column for any attribute of {self.type}; it has {have}"
+            )
+        return found
 
 
 def read_texts(text: bytes, name: str, faults: Faults) -> pa.Table:
@@ -149,7 +159,7 @@ def read_table(table: pa.Table, table_map: TableMap, faults: Faults, place: str)
     if not keep.all():
         _tell_rows(table, table_map, unnamed, undated, place, faults)
     columns: dict[str, Column] = {}
-    for attribute, name in table_map.columns(table.column_names).items():
+    for attribute, name in table_map.columns(table.column_names, faults, place).items():
         cells = table[name] if keep.all() else table[name].filter(pa.array(keep))
         column = _column(cells, attribute, table_map, entities[keep], place, faults)
         if column is not None:
