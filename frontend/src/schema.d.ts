@@ -1131,7 +1131,8 @@ export interface components {
          * @description A loop at work. ``versions``: those installed, newest first; ``version``: which one runs.
          *
          *     ``ticks``, ``failures`` and latencies are of this version since the hub started; a latency is
-         *     the time one tick takes.
+         *     the time one tick takes. ``gain``: measured in this run where the loop acts on every group and a
+         *     baseline twin runs beside it, else None.
          */
         LoopRow: {
             name: string;
@@ -1145,6 +1146,8 @@ export interface components {
             latency_p50_ms: number | null;
             latency_p99_ms: number | null;
             groups: components["schemas"]["LoopGroup"][];
+            /** @default null */
+            gain: components["schemas"]["Gain"] | null;
         };
         /**
          * LoopGroup
@@ -1173,6 +1176,16 @@ export interface components {
             agreement: number | null;
             allows_act: boolean;
             why: string;
+        };
+        /**
+         * Gain
+         * @description Mean travel time with the loop minus that of the baseline at the same second, so negative is
+         *     better, with its 95 % interval.
+         */
+        Gain: {
+            difference_s: number;
+            low_s: number | null;
+            high_s: number | null;
         };
         /**
          * VersionChange

@@ -218,6 +218,34 @@ def test_the_page_moves_with_the_city(city: RunningCity, chromium: str) -> None:
         browser.close()
 
 
+def test_the_loop_tells_its_version_and_what_it_gains(city: RunningCity) -> None:
+    def gains() -> dict[str, Any] | None:
+        (row,) = city.get("/api/loops")
+        return row if row["gain"] is not None else None
+
+    row = until("the gain", gains)
+    assert (row["version"], row["versions"], row["state"]) == ("2", ["2", "1"], "ok")
+    assert city.get("/api/state")["measures"]["difference_s"] is not None
+
+
+def test_a_loop_goes_back_to_its_first_version_and_acts_on(city: RunningCity) -> None:
+    def version(name: str, reason: str) -> None:
+        body = {"version": name, "reason": reason, "by": "Li"}
+        assert city.post(f"/api/loops/{LOOP}/version", body).status_code == 204
+
+    version("1", "to see")
+    until("version 1", lambda: city.get("/api/loops")[0]["version"] == "1" or None)
+    own = {"pressure_higher", "pressure_highest"}
+    until("its reasons", lambda: reasons(city) & own or None)
+    wait_in_charge(city, "J44", 1)
+    version("2", "seen")
+
+
+def reasons(city: RunningCity) -> set[str]:
+    rows = city.get("/api/decisions?limit=50")
+    return {row["why"]["code"] for row in rows if row["why"] is not None}
+
+
 def test_a_plan_from_the_page_is_run_by_a_cabinet(city: RunningCity) -> None:
     own = next(p for p in city.get("/api/plans")["default"] if p["junction"] == "J22")
     plan = {"id": "new", "junctions": [own]}

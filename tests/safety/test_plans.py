@@ -20,7 +20,7 @@ from cityloop.kernel.clock import CityTime, city_time
 from cityloop.kernel.errors import RefusedError
 from cityloop.safety.cabinet import CabinetBank, LocalSensing
 from cityloop.safety.envelope import Limits
-from cityloop.safety.plans import check_plans
+from cityloop.safety.plan_checks import check_plans
 from cityloop.safety.timing import Timing
 from cityloop.standards.plans import (
     Calendar,

@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from cityloop.city.surface import CalendarTold, LoopRow, PlansTold, RetentionRow
+from cityloop.city.surface import (
+    CalendarTold,
+    Gain,
+    LoopRow,
+    Measures,
+    PlansTold,
+    RetentionRow,
+)
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.plans import Calendar, TimePlan
 from cityloop.standards.retention import Keep
@@ -13,13 +20,15 @@ Ask = Callable[..., Awaitable[None]]
 
 
 class Board:
-    """The newest of each topic, as the hub told it; ``ask`` carries a command to the hub.
+    """The newest of each topic, as the hub told it; ``ask`` carries a command to the hub,
+    ``measures`` tells how the city does beside its baseline.
 
     Every command raises RefusedError with what is wrong, and BusyError while the hub is away.
     """
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, measures: Callable[[], Measures | None] = lambda: None) -> None:
         self._ask = ask
+        self._measures = measures
         self._loops: list[LoopRow] = []
         self._plans: PlansTold | None = None
         self._calendar: CalendarTold | None = None
@@ -42,7 +51,8 @@ class Board:
 
     def loops(self) -> list[LoopRow]:
         """The loops at work; empty before the hub has told of them."""
-        return self._loops
+        measures = self._measures()
+        return [msgspec.structs.replace(row, gain=_gain(row, measures)) for row in self._loops]
 
     async def set_version(self, loop: str, version: str, reason: str, by: str) -> None:
         """Put another installed version of a loop to work."""
@@ -75,3 +85,12 @@ class Board:
     async def set_retention(self, keeps: Sequence[Keep], by: str) -> None:
         """Put rules of retention in force for the types they name."""
         await self._ask("set_retention", keeps=msgspec.to_builtins(keeps), by=by)
+
+
+def _gain(row: LoopRow, measures: Measures | None) -> Gain | None:
+    """What the loop gains; only where it alone moves the signals does the difference tell that."""
+    if measures is None or measures.difference_s is None:
+        return None
+    if any(group.mode != "act" for group in row.groups):
+        return None
+    return Gain(measures.difference_s, measures.interval_low_s, measures.interval_high_s)

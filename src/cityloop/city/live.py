@@ -90,7 +90,7 @@ class LiveCity:
         self._numbers = itertools.count(1)
         self._asked: dict[int, Future[str]] = {}
         self._ended: Callable[[], None] | None = None
-        self.board = Board(self._ask)
+        self.board = Board(self._ask, self._scores.measures)
         self.desk = DeskReader(
             self._ask,
             {**site.devices, **registered_sensors(site.registered)},

@@ -6,7 +6,7 @@ from pathlib import Path
 from cityloop.city.config import City, Signals
 from cityloop.kernel.errors import ConfigError, MistakeError, RefusedError
 from cityloop.kernel.frame import EntityIds
-from cityloop.safety.plans import check_plans
+from cityloop.safety.plan_checks import check_plans
 from cityloop.safety.timing import Limits, Timing
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.plans import Calendar, Schedule, read_calendar, read_plans

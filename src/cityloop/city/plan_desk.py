@@ -12,7 +12,7 @@ from cityloop.city.surface import CalendarTold, PlansTold
 from cityloop.city.totals import PLAN_CALENDAR, PLAN_TABLE
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
-from cityloop.safety.plans import check_plans
+from cityloop.safety.plan_checks import check_calendar, check_plans
 from cityloop.safety.timing import Limits, Timing
 from cityloop.standards.plans import Calendar, Green, JunctionPlan, Schedule, TimePlan
 from cityloop.standards.signals import SignalBank
@@ -51,7 +51,7 @@ class PlanDesk:
 
     def change_calendar(self, calendar: Calendar, by: str, run: str, at: CityTime) -> Frame:
         """Take up another calendar; the record. Raises RefusedError with all that is wrong."""
-        check_plans(self._timing, msgspec.structs.replace(self.schedule, calendar=calendar))
+        check_calendar(msgspec.structs.replace(self.schedule, calendar=calendar))
         return self._change(PLAN_CALENDAR, msgspec.json.encode(calendar).decode(), by, run, at)
 
     def _change(self, type_: str, document: str, by: str, run: str, at: CityTime) -> Frame:

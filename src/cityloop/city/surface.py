@@ -171,11 +171,22 @@ class LoopGroup(Struct, frozen=True):
     shadow: ShadowResult | None
 
 
+class Gain(Struct, frozen=True):
+    """Mean travel time with the loop minus that of the baseline at the same second, so negative is
+    better, with its 95 % interval.
+    """
+
+    difference_s: float
+    low_s: float | None
+    high_s: float | None
+
+
 class LoopRow(Struct, frozen=True):
     """A loop at work. ``versions``: those installed, newest first; ``version``: which one runs.
 
     ``ticks``, ``failures`` and latencies are of this version since the hub started; a latency is
-    the time one tick takes.
+    the time one tick takes. ``gain``: measured in this run where the loop acts on every group and a
+    baseline twin runs beside it, else None.
     """
 
     name: str
@@ -188,6 +199,7 @@ class LoopRow(Struct, frozen=True):
     latency_p50_ms: float | None
     latency_p99_ms: float | None
     groups: list[LoopGroup]
+    gain: Gain | None = None
 
 
 class RetentionRow(Struct, frozen=True):
