@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 import structlog
 
-from cityloop.city.alarm_rules import SourceHealth
 from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_line import write_orders
@@ -132,7 +131,9 @@ class HubProcess:
             self._tenant.log.folder,
             self._writer.state,
             partial(self._latency.percentile, 99),
+            {name: one.silent_after_s for name, one in spec.site.settings.sources.items()},
         )
+        self._began = wall_time()
         self._show_at = self._board_at = 0.0
         self._planned: tuple[int, int, str | None] | None = None
         self._retention: list[RetentionRow] = []
@@ -182,9 +183,11 @@ class HubProcess:
 
     def _look(self, now: float) -> None:
         self._hub.watch.hear_source(TWIN_SOURCE, self._lookout.twin(TWIN_SOURCE, now))
-        for name, (state, reason) in self._intake.states().items():
-            self._hub.watch.hear_source(name, SourceHealth(state, reason))
-        effects = self._hub.look(self._lookout.machine(), wall_time())
+        wall = wall_time()
+        for name, state, reason, last in self._intake.heard_of():
+            health = self._lookout.source(name, state, reason, last or self._began, wall)
+            self._hub.watch.hear_source(name, health)
+        effects = self._hub.look(self._lookout.machine(), wall)
         self._commit(effects, time.perf_counter())
 
     def _hear(self, line: Line) -> None:
@@ -254,7 +257,7 @@ class HubProcess:
         started = time.perf_counter()
         twin = self._twins[line]
         batch = read_batch(message.body, twin.ids)
-        self._lookout.heard(batch.source)
+        self._lookout.heard(batch.source, time.monotonic())
         effects = Effects()
         if message.sequence > self._turned[twin.key]:
             effects = self._hub.turn(batch, late=message.late)

@@ -7,7 +7,7 @@ writer, and nobody waits for a source that does not listen: its line is cut, and
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -309,12 +309,11 @@ class IntakeDesk:
         self._news = Told("sources", msgspec.json.encode(self.rows()))
         return self._news
 
-    def states(self) -> dict[str, tuple[str, str]]:
-        """Source → its state and why."""
-        return {
-            name: (seen.told.state, seen.told.reason) if seen.told else ("waiting", "")
-            for name, seen in self._seen.items()
-        }
+    def heard_of(self) -> Iterator[tuple[str, str, str, WallTime | None]]:
+        """Of each source: name, state, why, and when something of it was accepted last."""
+        for name, seen in self._seen.items():
+            told = seen.told or SourceTold("waiting", "", 0, 0)
+            yield name, told.state, told.reason, seen.last
 
     def rows(self) -> list[SourceRow]:
         """How every source is."""

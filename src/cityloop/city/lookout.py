@@ -1,9 +1,8 @@
 """How the machine does, for the hub's alarms; and what the hub's readers are told of them."""
 
 import shutil
-import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from cityloop.kernel.ports import Position
 
 _EVERY_S = 1.0
 _SENSORS_EVERY_S = 5.0
-_QUIET_S = 30.0
+_QUIET_S = 50.0
 _FIRST_S = 120.0
 """Until a twin's first word: it reads its network first."""
 
@@ -34,11 +33,13 @@ class Lookout:
         folder: Path,
         writer: Callable[[], WriterState],
         latency_p99_ms: Callable[[], float | None],
+        silent_after_s: Mapping[str, float | None],
     ) -> None:
         self._hub = hub
         self._folder = folder
         self._writer = writer
         self._latency_p99_ms = latency_p99_ms
+        self._silent_after_s = silent_after_s
         self._next = self._sensors_at = 0.0
         self._heard_at: dict[str, float] = {}
         self._told_error = ""
@@ -47,9 +48,9 @@ class Lookout:
         self._recorded = hub.desk.numbers
         self.roll = Roll({}, 1.0, False)
 
-    def heard(self, source: str) -> None:
-        """A source has sent something."""
-        self._heard_at[source] = time.monotonic()
+    def heard(self, source: str, now: float) -> None:
+        """A twin has sent something at ``now`` (s, monotonic)."""
+        self._heard_at[source] = now
 
     def due(self, now: float) -> bool:
         """Whether it is time to look."""
@@ -78,10 +79,18 @@ class Lookout:
         """How a twin's source does: quiet is what a running twin should not be."""
         speed = self.roll.speed
         if self.roll.paused:
-            self.heard(name)
+            self.heard(name, now)
         quiet_s = now - self._heard_at.setdefault(name, now + _FIRST_S)
         longest_s = max(_QUIET_S, 3.0 / speed) if speed else _QUIET_S
         return SourceHealth("ok", "", quiet_s if quiet_s > longest_s else 0.0)
+
+    def source(
+        self, name: str, state: str, reason: str, last: WallTime, wall: WallTime
+    ) -> SourceHealth:
+        """How a live source does whose ``last`` rows came then."""
+        longest_s, quiet_s = self._silent_after_s.get(name), (wall - last) / 1000
+        silent = longest_s is not None and quiet_s > longest_s
+        return SourceHealth(state, reason, quiet_s if silent else 0.0)
 
     def recorded(
         self, alarms: list[AlarmRow], entries: list[ShiftRow], done: "Future[Position]"

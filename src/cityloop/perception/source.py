@@ -114,12 +114,14 @@ class SourceSettings(
 
     ``devices``: entity type → pattern of ids (``*`` stands for anything) that this source may speak
     of beside those registered for it in devices.csv. ``late_s``, ``ahead_s``: how far behind and
-    before the clock an observation may be.
+    before the clock an observation may be. ``silent_after_s``: people are told when nothing was
+    accepted for so long; None where silence means nothing.
     """
 
     devices: dict[str, str] = {}
     late_s: Annotated[float, Meta(ge=0)] = 86_400.0
     ahead_s: Annotated[float, Meta(ge=0)] = 60.0
+    silent_after_s: Annotated[float, Meta(gt=0)] | None = None
 
     def mistakes(self) -> Iterable[Mistake]:
         """What one key alone does not tell."""

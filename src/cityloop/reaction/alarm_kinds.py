@@ -85,7 +85,7 @@ _KINDS = (
         "sources",
         "high",
         "wall",
-        20,
+        0,
         2,
         "Source {source} has sent nothing for {silent_s:g} s.",
     ),
