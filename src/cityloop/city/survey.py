@@ -127,6 +127,18 @@ def _registered(
     return declared_devices(devices, patterns)
 
 
+def read_registered(
+    path: Path, patterns: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, Declared]:
+    """What sources may speak of, by the devices.csv at ``path`` and their ``patterns``; raises its
+    mistakes.
+    """
+    told = Gathered()
+    devices = _devices(path, told)
+    told.check()
+    return declared_devices(devices, patterns)
+
+
 def _place(error: ConfigError) -> tuple[bool, int]:
     """Settings first, by line; then the rest as it was found."""
     if isinstance(error, MistakeError) and error.file.endswith("city.toml"):

@@ -10,6 +10,7 @@ from cityloop.cli.check import check
 from cityloop.cli.commission import commission_
 from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
+from cityloop.cli.source import source_app
 from cityloop.cli.up import up
 from cityloop.kernel.errors import CityloopError
 
@@ -20,6 +21,7 @@ app.command("import")(import_)
 app.command()(check)
 app.command("commission")(commission_)
 app.add_typer(bench_app, name="bench")
+app.add_typer(source_app, name="source")
 
 
 @app.command()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -97,7 +97,8 @@ class Setup:
     """What a source is made from, beside its settings.
 
     ``folder``: the city's, for relative paths and secrets. ``clock``: wall time. ``log``: the
-    tenant's, to read what of a source is committed; None where there is none.
+    tenant's, to read what of a source is committed; None where there is none. ``trial``: somebody
+    only looks: leave no trace outside, and take nothing from a city that runs.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Setup:
     attributes: AttributeTable
     clock: Clock
     log: Log | None = None
+    trial: bool = False
 
 
 class SourceSettings(
@@ -117,6 +119,9 @@ class SourceSettings(
     before the clock an observation may be. ``silent_after_s``: people are told when nothing was
     accepted for so long; None where silence means nothing.
     """
+
+    trial_may_acknowledge: ClassVar[bool] = False
+    """Whether on trial the outside world may be told that it was taken, as it loses nothing."""
 
     devices: dict[str, str] = {}
     late_s: Annotated[float, Meta(ge=0)] = 86_400.0

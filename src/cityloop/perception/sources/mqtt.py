@@ -1,10 +1,11 @@
 """MQTT 3.1.1 and 5: what devices publish, acknowledged after the commit and not before."""
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import structlog
@@ -42,6 +43,8 @@ class MqttSettings(SourceSettings, frozen=True, tag="mqtt"):
     and ``key``: our own. ``in_flight``: messages that may wait for their commit. ``probe``: topic
     on which the broker's own limit is found out at the start; empty to do without.
     """
+
+    trial_may_acknowledge: ClassVar[bool] = True
 
     url: str
     topics: Annotated[list[str], Meta(min_length=1)]
@@ -125,14 +128,19 @@ class MqttSource:
         await asyncio.wait_for(opening, _ANSWER_S)
         hello = mqtt.write_connect(
             settings.version,
-            settings.client or f"cityloop-{self._setup.name}",
+            self._client(),
             keep_alive_s=_KEEP_ALIVE_S,
             credentials=(settings.user, self._password) if settings.user else None,
             receive_maximum=settings.in_flight,
             maximum_packet=settings.max_bytes + 70_000,
-            session_s=_SESSION_S,
+            session_s=0 if self._setup.trial else _SESSION_S,
         )
         await reading.begin(hello)
+
+    def _client(self) -> str:
+        """Our id; on trial one of its own, or the broker would send the running city away."""
+        client = self._settings.client or f"cityloop-{self._setup.name}"
+        return f"{client}-trial-{os.getpid()}" if self._setup.trial else client
 
 
 def _tls(settings: MqttSettings, setup: Setup) -> ssl.SSLContext | None:
