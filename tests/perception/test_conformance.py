@@ -9,14 +9,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, get_args
 
 import httpx
 import pytest
+from tests.perception.conftest import broker, setup_of
 from tests.perception.inlet import HandClock, Inlet
+from tests.perception.test_mqtt_source import publish
 from tests.perception.web_server import Site, body, serving
 
 from cityloop.city.intake_process import rows_of
@@ -25,10 +27,11 @@ from cityloop.kernel.clock import CityTime, WallTime, iso
 from cityloop.kernel.ports import Batch
 from cityloop.perception.devices import Declared, Register
 from cityloop.perception.live_gate import LiveGate, LiveSource
-from cityloop.perception.source import LIVE, Setup, Source
+from cityloop.perception.source import LIVE, Source
 from cityloop.perception.sources import AnySource
 from cityloop.perception.sources.fetch import Fetcher, Limits
 from cityloop.perception.sources.files import Files, FilesSettings
+from cityloop.perception.sources.mqtt import MqttSettings
 from cityloop.perception.sources.poll import Poll, PollSettings
 from cityloop.perception.sources.push import PushSettings
 from cityloop.perception.sources.table_settings import TableSettings
@@ -40,7 +43,7 @@ KNOWN = f"urn:ngsi-ld:{TYPE}:known"
 MINUTE, DAY = 60_000, 86_400_000
 MOST_BYTES = 100_000
 TABLE = TableSettings(type=TYPE, entity="id", observed_at="at")
-TRIED_APART = {"replay", "opcua", "modbus", "mqtt"}
+TRIED_APART = {"replay", "opcua", "modbus"}
 Said = tuple[str, int, float]
 """(device, time in ms, temperature)."""
 
@@ -131,7 +134,7 @@ class PushWay:
 
     def __post_init__(self) -> None:
         settings = PushSettings(port=self.port, max_bytes=MOST_BYTES)
-        self.source = settings.source(Setup("street", self.folder, declared(), wall_clock))
+        self.source = settings.source(setup_of(self.folder))
 
     async def send(self, payload: bytes) -> None:
         async with httpx.AsyncClient() as client:
@@ -195,8 +198,30 @@ async def _a_moment(_: float) -> None:
     await asyncio.sleep(0.005)
 
 
+@dataclass
+class MqttWay:
+    city: City
+    port: int
+    folder: Path
+    site: Site
+    write = staticmethod(ngsi_ld)
+
+    def __post_init__(self) -> None:
+        settings = MqttSettings(
+            url=f"mqtt://127.0.0.1:{self.port}", topics=["city/#"], max_bytes=MOST_BYTES, probe=""
+        )
+        self.source = settings.source(setup_of(self.folder))
+
+    async def send(self, payload: bytes) -> None:
+        await self.city.until(lambda: any(state == "ok" for state, _ in self.city.states))
+        before = self.city.turns
+        await publish(self.port, payload, topic="city/roof")
+        await self.city.until(lambda: self.city.turns > before)
+
+
 WAYS: dict[str, Callable[[City, int, Path, Site], Way]] = {
     "http": PushWay,
+    "mqtt": MqttWay,
     "poll": PollWay,
     "files": FilesWay,
 }
@@ -240,7 +265,10 @@ async def _at_work(source: Source, city: City) -> AsyncIterator[None]:
 
 @pytest.fixture(params=WAYS)
 def street(request: pytest.FixtureRequest, free_port: int, tmp_path: Path) -> Iterator[Street]:
-    with serving() as site:
+    with ExitStack() as stack:
+        site = stack.enter_context(serving())
+        if request.param == "mqtt":
+            stack.enter_context(broker(tmp_path, free_port))
         yield Street(request.param, free_port, tmp_path, site)
 
 
