@@ -105,6 +105,13 @@ def test_bad_rows_are_in_the_account_and_the_rest_is_delivered(tmp_path: Path) -
     assert _report(tmp_path, "done/monday.csv")["rejected"] == 2
 
 
+def test_on_trial_a_file_is_read_and_stays_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "monday.csv").write_bytes(FORMATS["csv"].good)
+    inlet = _look(_files(tmp_path, trial=True), 4)
+    assert len(inlet.said) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["monday.csv"]
+
+
 def test_a_name_that_was_used_before_is_kept_apart(tmp_path: Path) -> None:
     files = _files(tmp_path)
     for _ in range(2):

@@ -105,6 +105,14 @@ def test_a_recording_can_be_told_when_it_begins(recording: Recording) -> None:
     }
 
 
+def test_on_trial_the_first_rows_come_at_once_as_of_the_last_day(recording: Recording) -> None:
+    noon = _at("2026-05-04", "12:00:00")
+    settings = ReplaySettings(path="r.parquet", table=TABLE)
+    inlet = Inlet()
+    asyncio.run(Replay(settings, recording, HandWall(noon), trial=True).run(inlet))
+    assert {(at - _at("2026-05-04", "09:00:00")) // MINUTE for _, at, _, _ in inlet.said} == {0, 1}
+
+
 def test_a_compressed_day_is_stamped_when_it_comes() -> None:
     line = timeline((CityTime(0), CityTime(3_600_000)), None, 60.0, CityTime(10_000))
     assert line.lap(CityTime(10_000)) == 0

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import pyarrow as pa
@@ -44,6 +44,8 @@ class FilesSettings(SourceSettings, frozen=True, kw_only=True, tag="files"):
     Files may be old, so ``late_s`` is a year unless it is set.
     """
 
+    trial_may_acknowledge: ClassVar[bool] = True
+
     folder: str
     table: TableSettings
     every_s: Annotated[float, Meta(ge=0.1)] = 2.0
@@ -56,7 +58,7 @@ class FilesSettings(SourceSettings, frozen=True, kw_only=True, tag="files"):
 
     def source(self, setup: Setup) -> "Files":
         """The adapter."""
-        return Files(self, setup.name, setup.folder / self.folder, setup.log)
+        return Files(self, setup.name, setup.folder / self.folder, setup.log, trial=setup.trial)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -93,6 +95,7 @@ class Files:
     """Takes the files of one folder, one after the other, the oldest name first.
 
     ``log``: the tenant's log, to read; without it the piece under way at a kill comes twice.
+    ``trial``: files are read where they lie, and stay there.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Files:
         folder: Path,
         log: Log | None,
         *,
+        trial: bool = False,
         wait: Wait = asyncio.sleep,
         piece_rows: int = PIECE_ROWS,
         busy_s: float = _BUSY_S,
@@ -110,10 +114,12 @@ class Files:
         self._name = name
         self._folder = folder
         self._log = log
+        self._trial = trial
         self._wait = wait
         self._piece_rows = piece_rows
         self._busy_s = busy_s
         self._seen: dict[str, tuple[int, int]] = {}
+        self._shown: set[str] = set()
 
     async def run(self, intake: Intake) -> None:
         """Watch until cancelled; raises OSError where the folder cannot be used."""
@@ -123,6 +129,9 @@ class Files:
 
     async def look(self, intake: Intake) -> None:
         """Take what a killed process left, then every file that is complete."""
+        if self._trial:
+            await self._show(intake)
+            return
         for name in ("taking", "done", "rejected"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         for path in sorted((self._folder / "taking").iterdir()):
@@ -131,6 +140,13 @@ class Files:
         for path in self._complete():
             await self._deliver(_moved(path, self._folder / "taking"), intake)
         intake.tell("ok")
+
+    async def _show(self, intake: Intake) -> None:
+        """Deliver every complete file from where it lies, once."""
+        for path in self._complete():
+            if path.name not in self._shown:
+                self._shown.add(path.name)
+                await self._whole(path, intake, Account(path.name))
 
     def _complete(self) -> list[Path]:
         """Files that look as they did at the look before."""
@@ -146,16 +162,20 @@ class Files:
     async def _deliver(self, path: Path, intake: Intake) -> None:
         """All of one claimed file, then its account beside it in done/ or rejected/."""
         account = Account(path.name)
+        await self._whole(path, intake, account)
+        end = "done" if account.rows else "rejected"
+        moved = _moved(path, self._folder / end)
+        _write(moved.with_name(moved.name + ".report.json"), _report(account))
+        _progress_of(path).unlink(missing_ok=True)
+
+    async def _whole(self, path: Path, intake: Intake, account: Account) -> None:
+        """All that can be read of a file; why not, where it cannot be read at all."""
         try:
             await self._pieces(path, intake, account)
         except InputError as error:
             fault = Fault(path.name, str(error))
             await self._held_back(intake, Decoded((), (fault,), 1))
             account.refuse([fault])
-        end = "done" if account.rows else "rejected"
-        moved = _moved(path, self._folder / end)
-        _write(moved.with_name(moved.name + ".report.json"), _report(account))
-        _progress_of(path).unlink(missing_ok=True)
 
     async def _pieces(self, path: Path, intake: Intake, account: Account) -> None:
         progress = await asyncio.to_thread(self._resumed, path)
@@ -166,7 +186,8 @@ class Files:
             account.add(decoded)
             number += 1
             if number > progress.pieces:
-                await asyncio.to_thread(self._note, path, number - 1)
+                if not self._trial:
+                    await asyncio.to_thread(self._note, path, number - 1)
                 account.refuse(await self._held_back(intake, decoded))
 
     async def _held_back(self, intake: Intake, decoded: Decoded) -> Sequence[Fault]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -73,6 +73,8 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 class ModbusSettings(SourceSettings, frozen=True, kw_only=True, tag="modbus"):
     """``[sources.NAME] kind = "modbus"``. ``unit_id``: the device behind the address."""
+
+    trial_may_acknowledge: ClassVar[bool] = True
 
     host: str
     registers: Annotated[list[Register], Meta(min_length=1)]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -56,6 +56,8 @@ class OpcUaSettings(SourceSettings, frozen=True, kw_only=True, tag="opcua"):
     ``security``: as asyncua takes it, "Policy,Mode,certificate,key[,server certificate]".
     ``uncertain``: whether values of uncertain quality are taken.
     """
+
+    trial_may_acknowledge: ClassVar[bool] = True
 
     url: Annotated[str, Meta(pattern=r"^opc\.tcp://[^/]+")]
     nodes: Annotated[list[Node], Meta(min_length=1)]

@@ -7,7 +7,7 @@ feed says again is not delivered again; a feed that fails is asked again with gr
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random, SystemRandom
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -55,6 +55,8 @@ class PollSettings(SourceSettings, frozen=True, kw_only=True, tag="poll"):
     id of the one station. ``properties``: for sensorthings, ObservedProperty → "Type.attribute".
     ``table``: for csv and geojson. ``header``: name of a request header that carries ``secret``.
     """
+
+    trial_may_acknowledge: ClassVar[bool] = True
 
     url: Annotated[str, Meta(pattern=r"^https?://[^/@]+(/.*)?$")]
     format: Format

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -22,6 +22,8 @@ from cityloop.standards.readings import Decoded, Faults, Readings
 
 DAY_MS = 86_400_000
 _STEP_S = 0.2
+_SHOWN_ROWS = 1000
+"""So many rows are shown on trial."""
 
 
 class ReplaySettings(SourceSettings, frozen=True, kw_only=True, tag="replay"):
@@ -31,6 +33,8 @@ class ReplaySettings(SourceSettings, frozen=True, kw_only=True, tag="replay"):
     ``begins``: the time at which the recording's first row is due; without it a row is due at its
     own time of day. ``speed``: only with ``follow = "wall"``; the day is then compressed.
     """
+
+    trial_may_acknowledge: ClassVar[bool] = True
 
     path: str
     table: TableSettings
@@ -50,7 +54,8 @@ class ReplaySettings(SourceSettings, frozen=True, kw_only=True, tag="replay"):
     def source(self, setup: Setup) -> "Replay":
         """The adapter."""
         path = setup.folder / self.path
-        return Replay(self, Recording(path, self.table.map), setup.clock)
+        recording = Recording(path, self.table.map)
+        return Replay(self, recording, setup.clock, trial=setup.trial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,15 @@ class WallSteps:
 class Replay:
     """Replays one recording beside one clock."""
 
-    def __init__(self, settings: ReplaySettings, recording: Recording, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        recording: Recording,
+        clock: Clock,
+        *,
+        trial: bool = False,
+    ) -> None:
+        self._trial = trial
         self._settings = settings
         self._recording = recording
         self._clock = clock
@@ -132,6 +145,9 @@ class Replay:
         follows_city = self._settings.follow == "city"
         clock: CityClock = intake.city if follows_city else WallSteps(self._clock)
         span = await asyncio.to_thread(self._recording.span)
+        if self._trial:
+            await self._show(intake, timeline(span, None, 1.0, CityTime(self._clock())))
+            return
         while not clock.run:
             intake.tell("waiting", "the city's clock has not begun")
             await clock.moved()
@@ -140,6 +156,16 @@ class Replay:
         while True:
             intake.tell("ok")
             await self._one_run(intake, clock, line)
+
+    async def _show(self, intake: Intake, line: Timeline) -> None:
+        """The first rows at once, as if they had come within the last lap."""
+        faults, now = Faults(), self._clock()
+        parts = self._recording.readings(faults)
+        part = await asyncio.to_thread(next, parts, None)
+        if part is not None:
+            due = line.due(taken(part, slice(0, _SHOWN_ROWS)), line.lap(CityTime(now)))
+            past = np.where(due.observed_at > now, due.observed_at - line.lap_ms, due.observed_at)
+            await intake.deliver(faults.of([replace(due, observed_at=past)]))
 
     async def _one_run(self, intake: Intake, clock: CityClock, line: Timeline) -> None:
         """Follow one run, from where it is now to its end."""
