@@ -55,6 +55,8 @@ class LocalPlans:
 
         Raises RefusedError where it is not sound; the old one stays then.
         """
+        if schedule == self._schedule:
+            return
         check_plans(self._timing, schedule)
         self._compiled = {
             plan.id: cycles_of(self._timing, self._own, {j.junction: j for j in plan.junctions})
