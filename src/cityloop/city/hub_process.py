@@ -5,7 +5,6 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,12 +19,13 @@ import structlog
 
 from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
 from cityloop.city.hub import OPERATORS, Effects
+from cityloop.city.hub_board import HubBoard
 from cityloop.city.hub_line import write_orders
 from cityloop.city.journal import keep_journal
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
 from cityloop.city.readings import Reading
-from cityloop.city.surface import Counters, DecisionRow, JunctionState, RetentionRow
+from cityloop.city.surface import Counters, DecisionRow, JunctionState
 from cityloop.city.totals import mode_name
 from cityloop.city.wire import (
     Answer,
@@ -59,7 +59,6 @@ from cityloop.standards.retention import Keep
 
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
-_BOARD_EVERY_S = 1.0
 _CHECKPOINT_EVERY = 300
 _SAMPLES = 4096
 _GROUP_ROWS = 20_000
@@ -134,9 +133,8 @@ class HubProcess:
             {name: one.silent_after_s for name, one in spec.site.settings.sources.items()},
         )
         self._began = wall_time()
-        self._show_at = self._board_at = 0.0
-        self._planned: tuple[int, int, str | None] | None = None
-        self._retention: list[RetentionRow] = []
+        self._show_at = 0.0
+        self._board = HubBoard(self._hub)
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
         self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
@@ -233,7 +231,7 @@ class HubProcess:
                 reading.tell(
                     _decisions([r for r in self._hub.recent if r.number <= self._recorded])
                 )
-                self._planned, self._retention, self._board_at = None, [], 0.0
+                self._board.afresh()
                 for told in self._lookout.welcome():
                     reading.tell(told)
                 reading.tell(self._intake.news())
@@ -334,7 +332,8 @@ class HubProcess:
         else:
             self._orders += [write_orders(o) for o in effects.orders]
             self._commit(effects, time.perf_counter())
-            self._show_at = self._board_at = 0.0
+            self._show_at = 0.0
+            self._board.hurry()
         self._readings[line].tell(Answer(ask.number, refused))
 
     def _carry_out(self, ask: Ask) -> Effects:
@@ -391,7 +390,7 @@ class HubProcess:
         sources = self._intake.fresh_news(now)
         if self._readings:
             state = Told("state", msgspec.json.encode(self._shown(now)))
-            board = list(self._board()) if now >= self._board_at else []
+            board = self._board.news(now)
             news = [*self._lookout.news(now), *([sources] if sources else [])]
             for reading in self._readings.values():
                 for told in (*news, *board):
@@ -399,21 +398,6 @@ class HubProcess:
                 if fresh:
                     reading.tell(_decisions(fresh))
                 reading.show(state)
-
-    def _board(self) -> Iterator[Told]:
-        """How the city is run: the loops, and the plans where they changed."""
-        self._board_at = time.monotonic() + _BOARD_EVERY_S
-        hub = self._hub
-        yield Told("loops", msgspec.json.encode(hub.loops.rows()))
-        planned = hub.plans.key(hub.now)
-        if planned != self._planned:
-            self._planned = planned
-            yield Told("plans", msgspec.json.encode(hub.plans.plans(hub.now)))
-            yield Told("calendar", msgspec.json.encode(hub.plans.calendar()))
-        retention = hub.retention.rows()
-        if retention != self._retention:
-            self._retention = retention
-            yield Told("retention", msgspec.json.encode(retention))
 
     def _shown(self, now: float) -> Shown:
         hub = self._hub
