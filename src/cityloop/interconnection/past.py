@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import segment_parts
+from cityloop.interconnection.segments import Segment
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.ports import Position
@@ -34,6 +34,7 @@ class Past:
         self._log = log
         self._types = types
         self._segments: OrderedDict[tuple[Path, str], list[Frame]] = OrderedDict()
+        self._last: tuple[Path, Segment] | None = None
         self._firsts: dict[tuple[Path, str], int] = {}
         self._tail: dict[str, list[Frame]] = defaultdict(list)
         self._after = self._reached = Position(0)
@@ -109,12 +110,17 @@ class Past:
     def _segment(self, folder: Path, type_: str) -> list[Frame]:
         key = folder, type_
         if key not in self._segments:
-            parts = segment_parts(folder, type_)
+            parts = self._opened(folder).parts(type_)
             self._segments[key] = [part for part in parts if isinstance(part, Frame)]
             if len(self._segments) > _SEGMENTS_KEPT:
                 self._segments.popitem(last=False)
         self._segments.move_to_end(key)
         return self._segments[key]
+
+    def _opened(self, folder: Path) -> Segment:
+        if self._last is None or self._last[0] != folder:
+            self._last = folder, Segment(folder)
+        return self._last[1]
 
     def _first_in(self, folder: Path, type_: str) -> int:
         key = folder, type_

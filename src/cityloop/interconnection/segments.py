@@ -275,21 +275,33 @@ def segment_facts(folder: Path) -> tuple[WallTime, frozenset[str]]:
     return WallTime(newest), frozenset(table.type for table in index.tables)
 
 
+class Segment:
+    """A segment whose index is read once, to take one type after another from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index = _read_index(folder)
+        self._ids = [EntityIds(names) for names in self._index.ids]
+
+    def parts(self, type_: str) -> list[Frame | Rows]:
+        """The frames and rows of one type, in the order they were committed."""
+        tables = self._index.tables
+        parts = {
+            number: iter(_read_table(self._folder, self._index, self._ids, number))
+            for number, table in enumerate(tables)
+            if table.type == type_
+        }
+        return [
+            next(parts[part.table])
+            for commit in self._index.commits
+            for part in commit.parts
+            if part.table in parts
+        ]
+
+
 def segment_parts(folder: Path, type_: str) -> list[Frame | Rows]:
     """The frames and rows of one type in a segment, in the order they were committed."""
-    index = _read_index(folder)
-    ids = [EntityIds(names) for names in index.ids]
-    parts = {
-        number: iter(_read_table(folder, index, ids, number))
-        for number, table in enumerate(index.tables)
-        if table.type == type_
-    }
-    return [
-        next(parts[part.table])
-        for commit in index.commits
-        for part in commit.parts
-        if part.table in parts
-    ]
+    return Segment(folder).parts(type_)
 
 
 def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: int) -> list[_Part]:
