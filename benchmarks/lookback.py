@@ -17,11 +17,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from tests.faults.running import HANGZHOU, running, until
 
 from benchmarks.record import Result, record
 from cityloop.city.build import build_site
 from cityloop.city.lookback import LookBack, look_back
-from tests.faults.running import HANGZHOU, running, until
 
 PORT = 18433
 ASKED = 40
