@@ -67,6 +67,8 @@ class NgsiLd:
         except InputError as error:
             draft.faults.add(place, f"wrong time: {error}", entity=name)
             return
+        if not rows:
+            draft.faults.add(place, "no attribute: it observes nothing", entity=name)
         for (moment, units), values in rows.items():
             draft.add(type_, name, moment, values, units)
 

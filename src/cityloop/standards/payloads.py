@@ -91,9 +91,18 @@ def read_json(message: Message, place: str, faults: Faults) -> Any:
     try:
         return _read_json(message.payload)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        why = str(error).removeprefix("JSON is malformed: ")
+        why = _not_utf8(message.payload) or str(error).removeprefix("JSON is malformed: ")
         faults.add(place, f"malformed: {why}", value=message.payload)
         return ABSENT
+
+
+def _not_utf8(payload: bytes) -> str:
+    """Where a payload ceases to be UTF-8; empty when it does not."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return f"invalid UTF-8 at byte {error.start}"
+    return ""
 
 
 def place_of(number: int, message: Message, count: int) -> str:
