@@ -28,6 +28,14 @@ export interface MapLoop {
   groups: { name: string; junctions: string[] }[];
 }
 
+export interface MapDevice {
+  id: string;
+  type: string;
+  owner: string;
+  x: number;
+  y: number;
+}
+
 export interface MapData {
   city: string;
   time_zone: string;
@@ -35,6 +43,8 @@ export interface MapData {
   junctions: MapJunction[];
   roads: { id: string; shape: Point[]; lanes: number }[];
   detectors: MapDetector[];
+  /** Registered devices that say where they stand. */
+  devices?: MapDevice[];
   loops: MapLoop[];
 }
 

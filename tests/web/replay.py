@@ -31,6 +31,7 @@ from cityloop.city.surface import (
     LoopRow,
     MapData,
     MapDetector,
+    MapDevice,
     MapGroup,
     MapJunction,
     MapLink,
@@ -100,7 +101,11 @@ def replay_map() -> MapData:
     groups = [MapGroup("west", names[:8]), MapGroup("east", names[8:])]
     anchor = Anchor(30.28, 120.12, True, "The grid is laid on Gudang by eye.")
     loops = [MapLoop(LOOP, groups)]
-    return MapData("Hangzhou", "Asia/Shanghai", anchor, junctions, roads, detectors, loops)
+    devices = [MapDevice(GAUGE, "WeatherObserved", "Weather office", 1200.0, 900.0)]
+    return MapData("Hangzhou", "Asia/Shanghai", anchor, junctions, roads, detectors, loops, devices)
+
+
+GAUGE = "urn:ngsi-ld:WeatherObserved:Roof"
 
 
 def _loop() -> LoopRow:

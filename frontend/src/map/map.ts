@@ -3,6 +3,7 @@
 import type { Alarm, LiveState, MapData, Point, Vehicles } from "../api";
 import { button, h } from "../dom";
 import type { Speech } from "../words";
+import { DeviceMarks } from "./devices";
 import { type Approach, approaches, awayFrom, bounds, distance, load } from "./geometry";
 import type { GlGround } from "./glground";
 import { type Ground, type Levels, PlainGround } from "./ground";
@@ -23,6 +24,7 @@ export class CityMap {
   private readonly approaches: Approach[];
   private readonly speeds: RoadSpeeds;
   private readonly signs: Signs;
+  private readonly devices: DeviceMarks;
   private readonly tip: Tip;
   private readonly vehicles: VehicleLayer;
   private readonly tools: HTMLElement;
@@ -54,10 +56,12 @@ export class CityMap {
       regard: (row) => this.regard(row),
       reveal: (at) => this.ground.camera?.reveal(at),
     });
+    this.devices = new DeviceMarks(map);
     this.tools = this.newTools();
     this.note = h("p", { class: "ground-note", role: "status", hidden: true }, words.mapNoWebGl);
     const legend = new Legend(map, speech, (subject) => this.colourBy(subject));
     this.stage = h("div", { class: "stage" }, this.ground.element, this.vehicles.element, this.signs.element);
+    this.signs.element.before(this.devices.element);
     this.stage.append(this.tools, this.note, this.tip.element);
     this.element = h("section", { class: "map", "aria-label": words.map }, this.stage, legend.element);
     this.stage.addEventListener("pointermove", (event) => this.point(event));
@@ -161,6 +165,7 @@ export class CityMap {
   }
 
   private moved(): void {
+    this.devices.place(this.ground.view);
     this.signs.place(this.ground.view);
     this.vehicles.ask();
     if (this.regarded >= 0) this.regard(this.regarded);
@@ -203,7 +208,7 @@ export class CityMap {
 
   /** Over the ground, not over a sign: tell of the queue that lies under the pointer. */
   private point(event: PointerEvent): void {
-    if (!this.state || (event.target as Element).closest(".spot, .tools")) return;
+    if (!this.state || (event.target as Element).closest(".spot, .tools, .device")) return;
     const { left, top, width, height } = this.stage.getBoundingClientRect();
     const spot: Point = [event.clientX - left, event.clientY - top];
     const at = unplace(this.ground.view, spot);

@@ -55,6 +55,19 @@ def test_vehicles_are_drawn_where_they_are(page: Page, live: Served) -> None:
     page.wait_for_function(INKED)
 
 
+def test_a_registered_device_stands_between_the_junctions_where_its_table_says(page: Page) -> None:
+    mark = page.locator(".device")
+    assert mark.count() == 1
+    assert mark.get_attribute("title") == "WeatherObserved Roof\nWeather office"
+    box = mark.bounding_box()
+    spots = [spot.bounding_box() for spot in page.locator(".spot").all()]
+    assert box is not None
+    xs = [spot["x"] for spot in spots if spot]
+    assert min(xs) < box["x"] < max(xs)
+    mark.click()
+    assert page.url.endswith("#/sensors")
+
+
 def test_roads_are_coloured_by_speed_when_asked(page: Page) -> None:
     expect(page.locator(".legend .steps")).to_contain_text("Queue per lane")
     page.get_by_role("button", name="Speed", exact=True).click()
