@@ -6,6 +6,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from cityloop.kernel.errors import BusyError
+
 PIECE = 200
 """At most so many rows are told at once, so that one client's past holds up nobody's present."""
 _KEPT = 8
@@ -123,13 +125,19 @@ class Places:
         self._at = [feed.place(at) for feed, at in zip(feeds, known, strict=False)]
 
     async def advance(self) -> tuple[bytes, bool]:
-        """The events that bring the client forward, and whether there is still more to tell."""
+        """The events that bring the client forward, and whether there is still more to tell.
+
+        What cannot be read from the record just now is told when it can.
+        """
         out, more = b"", False
         for i, feed in enumerate(self._feeds):
             after = self._after(i)
             if after is None:
                 continue
-            rows = await feed.since(after)
+            try:
+                rows = await feed.since(after)
+            except BusyError:
+                continue  # the record cannot be read just now: next time
             if rows:
                 out += feed.events(rows, after, partial(self._written, i))
                 self._at[i] = rows[-1].number

@@ -79,13 +79,14 @@ class EventStream:
 
     async def _parts(self) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
-        seen = b""
+        shown = seen = b""
         while True:
             seq, state = self._shared.state()
             news, more = await self._places.advance()
             vehicles = self._shared.vehicles() if self._vehicles else b""
-            yield state + news + (b"" if vehicles is seen else vehicles)
-            seen = vehicles
+            fresh = [part for part, old in ((state, shown), (vehicles, seen)) if part is not old]
+            yield b"".join((*fresh, news))
+            shown, seen = state, vehicles
             if more:
                 continue
             await asyncio.sleep(MIN_INTERVAL_S)
