@@ -224,4 +224,4 @@ def test_retention_killed_at_many_points_leaves_the_old_or_the_new(
     tmp_path: Path, tick: Tick
 ) -> None:
     for start in range(40, 13_500, 1500):
-        check_killed(tmp_path / str(start), tick, list(range(start, start + 1500, 99)))
+        check_killed(tmp_path / str(start), tick, list(range(start, start + 1500, 300)))
