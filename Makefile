@@ -56,6 +56,9 @@ types: setup ## the API's types for the page, from the route table
 docs: .venv/.done ## the manual, into site/
 	@$(bin)/zensical build --clean --strict
 
+screenshots: setup chromium ## the pictures of the operator's guide, of a running city
+	@$(bin)/python -m scripts.screenshots
+
 bench: setup ## every benchmark, into benchmarks/results/
 	@for script in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "$$script"; $(bin)/python -m "benchmarks.$$(basename "$$script" .py)"; done

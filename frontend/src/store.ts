@@ -85,8 +85,9 @@ export class Store {
   }
 
   take(state: LiveState): void {
+    // Only a clock that goes on is news: a hub that stands still is looked at without end.
+    if (state.paused || state.city_time !== this.newestState?.city_time) this.heardAt = performance.now();
     this.newestState = state;
-    this.heardAt = performance.now();
     this.keepTrend(state);
     this.changed();
   }
@@ -143,7 +144,9 @@ export class Store {
     if (!this.connected) return "disconnected";
     if (this.newestState?.city_time == null) return "waiting";
     if (this.newestState.paused) return "paused";
-    return this.ageS() > STALE_S ? "stale" : "live";
+    const { speed } = this.newestState;
+    const patience = speed > 0 ? Math.max(STALE_S, 3 / speed) : STALE_S;
+    return this.ageS() > patience ? "stale" : "live";
   }
 
   private keepTrend(state: LiveState): void {

@@ -52,12 +52,13 @@ export class MeasureStrip {
     const { store, speech } = this.context;
     const { state } = store;
     if (!state) return;
+    const began = state.city_time !== null;
     this.showGain(state.measures);
     for (const [name, cell] of this.cells) {
       const value = state.measures[name] ?? null;
-      setText(cell, name.endsWith("_s") ? speech.seconds(value) : speech.count(value ?? 0));
+      setText(cell, name.endsWith("_s") || !began ? speech.seconds(began ? value : null) : speech.count(value ?? 0));
     }
-    setText(this.baselineHead, state.baseline_alive ? speech.words.baseline : speech.words.baselineAway);
+    setText(this.baselineHead, state.baseline_alive || !began ? speech.words.baseline : speech.words.baselineAway);
     this.chart.show();
   }
 

@@ -47,8 +47,11 @@ export class MeasurePage implements Page {
     const { speech } = this.context;
     for (const { chart, now, columns } of this.charts) {
       chart.show(trend);
-      const last = columns.map((column) => trend[column]?.at(-1) ?? null);
-      setText(now, last.map((value) => speech.seconds(value)).join(" / "));
+      const last = columns.map((column) => {
+        const value = trend[column]?.at(-1) ?? null;
+        return value === null || column.endsWith("_s") ? speech.seconds(value) : speech.count(value);
+      });
+      setText(now, last.join(" / "));
     }
   }
 
