@@ -128,6 +128,21 @@ def test_a_client_that_was_away_for_long_gets_every_decision_in_order(
     assert gaps == []
 
 
+def test_a_client_that_left_before_anything_happened_misses_nothing(
+    served: Served, client: httpx.Client
+) -> None:
+    served.advance(60)
+    with client.stream("GET", "/api/stream") as answer:
+        told = next(line for line in answer.iter_lines() if line.startswith("id: "))
+    known = client.get("/api/decisions?limit=1").json()[0]["number"]
+    served.advance(60)
+    newest = client.get("/api/decisions?limit=1").json()[0]["number"]
+    header = {"Last-Event-ID": told.removeprefix("id: ")}
+    with client.stream("GET", "/api/stream", headers=header) as answer:
+        numbers, _ = told_decisions(answer, newest)
+    assert numbers == list(range(known + 1, newest + 1))
+
+
 def test_a_page_resumes_by_its_address_where_it_cannot_set_a_header(
     served: Served, client: httpx.Client
 ) -> None:

@@ -151,6 +151,14 @@ class Places:
             return feed.before_all()
         return feed.place(at)
 
+    def written(self) -> str:
+        """Where the client stands now: it may leave before anything happens, and come back."""
+        return _write_places(self._at)
+
     def _written(self, i: int, number: int) -> str:
-        at = [*self._at[:i], number, *self._at[i + 1 :]]
-        return ",".join("" if one is None else str(one) for one in at)
+        return _write_places([*self._at[:i], number, *self._at[i + 1 :]])
+
+
+def _write_places(at: Sequence[int | None]) -> str:
+    """In a feed that is still empty all is news."""
+    return ",".join(str(one or 0) for one in at)

@@ -78,7 +78,8 @@ class EventStream:
             return
 
     async def _parts(self) -> AsyncIterator[bytes]:
-        yield b"retry: 1000\n\n"
+        # An id without data is no event, but the client keeps it (WHATWG HTML, 9.2.6).
+        yield f"id: {self._places.written()}\nretry: 1000\n\n".encode()
         shown = seen = b""
         while True:
             seq, state = self._shared.state()
