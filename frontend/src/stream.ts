@@ -1,6 +1,7 @@
 // The event stream: keeps itself connected, fills the store, and reads again what was missed.
 
-import { type Alarm, type Decision, type LiveState, readDecisions, type Vehicles } from "./api";
+import { type Alarm, ApiError, type Decision, type LiveState, readDecisions, type Vehicles } from "./api";
+import { readAlarms } from "./calls/alarms";
 import type { Store } from "./store";
 
 const RETRY_MS = 2000;
@@ -76,6 +77,14 @@ class Stream {
   }
 
   private async reread(): Promise<void> {
-    this.store.add(await readDecisions(LIMIT));
+    try {
+      const [decisions, alarms] = await Promise.all([readDecisions(LIMIT), readAlarms()]);
+      this.store.add(decisions);
+      this.store.takeAlarms(alarms);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.store.missed = true; // the city was there a moment ago; the stream tells when it is again
+      this.store.changed();
+    }
   }
 }
