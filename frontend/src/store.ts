@@ -93,6 +93,7 @@ export class Store {
   }
 
   takeVehicles(vehicles: Vehicles | null): void {
+    if (vehicles !== null && this.replay !== null) return; // one was still under way
     this.vehicles = vehicles;
     for (const watcher of this.vehicleWatchers) watcher(vehicles);
   }

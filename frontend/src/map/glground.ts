@@ -3,6 +3,7 @@
 import {
   type ExpressionSpecification,
   type GeoJSONSourceSpecification,
+  LngLat,
   Map as GlMap,
   setWorkerUrl,
   type StyleSpecification,
@@ -110,8 +111,8 @@ export class GlGround implements Ground {
 
   private newCamera(): Camera {
     return {
-      zoom: (steps) => {
-        this.gl.zoomTo(this.gl.getZoom() + steps);
+      zoom: (steps, around) => {
+        this.gl.zoomTo(this.gl.getZoom() + steps, { around: new LngLat(...this.plane.toLngLat(around)) });
       },
       home: () => this.go(this.home(), true),
       reveal: (at) => this.reveal(at),

@@ -25,8 +25,8 @@ export interface Ground {
 }
 
 export interface Camera {
-  /** One step nearer (1) or farther (-1). */
-  zoom(steps: 1 | -1): void;
+  /** One step nearer (1) or farther (-1); `around` stays where it is on the screen. */
+  zoom(steps: 1 | -1, around: Point): void;
   /** Show the whole network again. */
   home(): void;
   /** Bring a place into view, if it is not. */

@@ -146,10 +146,17 @@ export class CityMap {
     return h(
       "div",
       { class: "tools", role: "group", "aria-label": words.mapTools, hidden: true },
-      tool("+", words.mapNearer, () => this.ground.camera?.zoom(1)),
-      tool("\u2212", words.mapFarther, () => this.ground.camera?.zoom(-1)),
+      tool("+", words.mapNearer, () => this.zoom(1)),
+      tool("\u2212", words.mapFarther, () => this.zoom(-1)),
       tool("\u2922", words.mapWhole, () => this.ground.camera?.home()),
     );
+  }
+
+  /** Nearer to the junction that is chosen or in the middle: into a block of houses nobody looks. */
+  private zoom(steps: 1 | -1): void {
+    const { view, camera } = this.ground;
+    const middle = unplace(view, [view.width / 2, view.height / 2]);
+    camera?.zoom(steps, this.signs.near(middle));
   }
 
   private yieldGestures(): void {

@@ -89,6 +89,13 @@ export class Signs {
     }
   }
 
+  /** Where the chosen junction lies, or the one nearest to a place. */
+  near(place: Point): Point {
+    const metres = ({ at }: Sign) => Math.hypot(at[0] - place[0], at[1] - place[1]);
+    const [nearest] = this.signs.toSorted((a, b) => metres(a) - metres(b));
+    return this.signs[this.chosen]?.at ?? nearest?.at ?? place;
+  }
+
   /** What is told of a junction, in one sentence. */
   describe(row: number, state: LiveState, alarm?: Alarm): string {
     const { words } = this.speech;

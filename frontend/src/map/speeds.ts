@@ -8,7 +8,7 @@ const SAME_WAY = Math.cos((50 * Math.PI) / 180);
 const FADE = 0.4; // weight of a new report against what a road was known for
 const FORGET = 25; // reports without a vehicle after which a road is not known any more
 /** Km/h below which a road is one level slower; the last level begins at 0. */
-export const SPEED_STEPS_KMH = [40, 25, 15, 5] as const;
+export const SPEED_STEPS_KMH = [30, 20, 10, 5] as const;
 
 interface Piece {
   road: number;

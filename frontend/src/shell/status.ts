@@ -60,7 +60,8 @@ export class StatusLine {
     const { state } = store;
     const freshness = store.freshness();
     setAttribute(this.fresh, "data-freshness", freshness);
-    setText(this.fresh, freshness === "live" ? words.live : freshness === "paused" ? words.paused : "");
+    const said: Record<string, string> = { live: words.live, paused: words.paused, replay: words.replayed };
+    setText(this.fresh, said[freshness] ?? "");
     setText(this.pause, state?.paused ? words.resume : words.pause);
     this.step.disabled = !state?.paused;
     for (const [speed, one] of this.speeds) {
