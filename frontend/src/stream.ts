@@ -1,7 +1,6 @@
 // The event stream: keeps itself connected, fills the store, and reads again what was missed.
 
 import { type Alarm, ApiError, type Decision, type LiveState, readDecisions, type Vehicles } from "./api";
-import { readAlarms } from "./calls/alarms";
 import type { Store } from "./store";
 
 const RETRY_MS = 2000;
@@ -78,9 +77,7 @@ class Stream {
 
   private async reread(): Promise<void> {
     try {
-      const [decisions, alarms] = await Promise.all([readDecisions(LIMIT), readAlarms()]);
-      this.store.add(decisions);
-      this.store.takeAlarms(alarms);
+      this.store.add(await readDecisions(LIMIT));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.store.missed = true; // the city was there a moment ago; the stream tells when it is again
