@@ -57,8 +57,8 @@ def test_vehicles_are_drawn_where_they_are(page: Page, live: Served) -> None:
 
 def test_a_registered_device_stands_between_the_junctions_where_its_table_says(page: Page) -> None:
     mark = page.locator(".device")
-    assert mark.count() == 1
-    assert mark.get_attribute("title") == "WeatherObserved Roof\nWeather office"
+    expect(mark).to_have_count(1)
+    expect(mark).to_have_attribute("title", "WeatherObserved Roof\nWeather office")
     box = mark.bounding_box()
     spots = [spot.bounding_box() for spot in page.locator(".spot").all()]
     assert box is not None
