@@ -14,7 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.record import Result, record
-from cityloop.city.build import TWIN_SOURCE, build_hub, build_site, wall_time
+from cityloop.city.build import build_site
+from cityloop.city.build_hub import build_hub
+from cityloop.city.clock import wall_time
+from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.tenant import Tenant, open_tenant

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from benchmarks.record import Result, record
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime

@@ -17,7 +17,7 @@ from cityloop.city.config import Settings
 from cityloop.city.installed import loop_versions
 from cityloop.city.rows import CABINET_STAYED, OPERATOR_WORDINGS
 from cityloop.city.surface import DecisionRow, Summary
-from cityloop.cli import app as cli
+from cityloop.cli.main import app as cli
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Cycle
 from cityloop.kernel.frame import frame

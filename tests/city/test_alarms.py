@@ -9,8 +9,11 @@ from tests.city.test_hub import LOOP, tick
 from tests.faults.running import HANGZHOU, TENANT
 
 from cityloop.city.alarm_rules import Machine, Trouble
-from cityloop.city.build import Site, build_hub, build_site, wall_time
+from cityloop.city.build import build_site
+from cityloop.city.build_hub import build_hub
+from cityloop.city.clock import wall_time
 from cityloop.city.hub import Hub
+from cityloop.city.site import Site
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.frame import Column, Frame, frame

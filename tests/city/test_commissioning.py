@@ -10,9 +10,10 @@ from tests.faults.running import ROOT
 from cityloop.analysis.commissioning import Fault, faults
 from cityloop.analysis.signal_heads import Heads, count_changes, missing_states
 from cityloop.analysis.tally import Ints, Layout, tally
-from cityloop.city.build import Site, build_site
+from cityloop.city.build import build_site
 from cityloop.city.commission_report import Commissioning, as_html, as_lines
 from cityloop.city.commissioning import layout_of
+from cityloop.city.site import Site
 from cityloop.kernel.clock import CityTime
 from cityloop.safety.cabinet import CabinetBank
 from cityloop.twins.sumo.twin import SumoTwin

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.faults.running import ROOT
 
-from cityloop.city.build import Site, build_site
+from cityloop.city.build import build_site
+from cityloop.city.site import Site
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.safety.cabinet import CabinetBank

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from tests.faults.running import HANGZHOU, TENANT
 
-from cityloop.city.build import Site, build_hub, build_site, wall_time
+from cityloop.city.build import build_site
+from cityloop.city.build_hub import build_hub
+from cityloop.city.clock import wall_time
 from cityloop.city.hub import Hub
 from cityloop.city.plan_desk import own_plans
 from cityloop.city.retention_desk import keeps_in_force
+from cityloop.city.site import Site
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError

@@ -7,9 +7,12 @@ import msgspec
 import pytest
 from tests.faults.running import HANGZHOU, TENANT
 
-from cityloop.city.build import Site, build_hub, build_site, wall_time
+from cityloop.city.build import build_site
+from cityloop.city.build_hub import build_hub
+from cityloop.city.clock import wall_time
 from cityloop.city.hub import Hub
 from cityloop.city.lookout import Lookout
+from cityloop.city.site import Site
 from cityloop.city.wire import Roll
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import WriterState

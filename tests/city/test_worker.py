@@ -7,7 +7,7 @@ import pytest
 from tests.faults.running import TENANT
 from tests.interconnection.conftest import tick
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.memory import CHECKPOINT
 from cityloop.city.worker_process import Tidy
 from cityloop.interconnection.compaction import compact

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from tests.faults.running import HANGZHOU
 
-from cityloop.city.build import Site, build_site
+from cityloop.city.build import build_site
 from cityloop.city.installed import loop_versions
+from cityloop.city.site import Site
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.loop import Ints, Loop, Mode, Priority

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.running import RunningCity, running, until
 from tests.faults.town import LAMP, build_town, levels, open_door, push
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.ports import Position
 

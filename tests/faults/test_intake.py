@@ -10,7 +10,7 @@ from tests.faults.running import TENANT, RunningCity, running, until
 from tests.perception.conftest import broker
 from tests.perception.test_mqtt_source import WIDE, publish
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.newcity import Names, write_starter
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.ports import Position

@@ -10,8 +10,11 @@ import psutil
 import pytest
 from tests.faults.running import HANGZHOU, TENANT, running, until
 
-from cityloop.city.build import Site, build_hub, build_site, wall_time
+from cityloop.city.build import build_site
+from cityloop.city.build_hub import build_hub
+from cityloop.city.clock import wall_time
 from cityloop.city.memory import recover
+from cityloop.city.site import Site
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.ports import Position
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from tests.faults.running import RunningCity, until
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.newcity import Names, write_starter
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.ports import Position

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from cityloop.city.board import Ask
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.doors import Doors
 from cityloop.city.surface import SourceRow
 from cityloop.interconnection.rejects import SqliteRejects

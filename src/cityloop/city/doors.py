@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from cityloop.city.board import Ask
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.surface import RejectRow, SourceRow
 from cityloop.interconnection.rejects import SqliteRejects
 from cityloop.kernel.changes import Reject

@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 import structlog
 
-from cityloop.city.build import TWIN_SOURCE, Site, build_hub, build_intake, wall_time
+from cityloop.city.build_hub import build_hub, build_intake
+from cityloop.city.clock import wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_board import HubBoard
 from cityloop.city.hub_line import write_orders
@@ -25,9 +26,11 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
 from cityloop.city.readings import Reading
-from cityloop.city.surface import Counters, DecisionRow, JunctionState
+from cityloop.city.site import Site
+from cityloop.city.surface import Counters, DecisionRow, JunctionState, Shown
 from cityloop.city.totals import mode_name
 from cityloop.city.wire import (
+    TWIN_SOURCE,
     Answer,
     Ask,
     Hello,
@@ -75,18 +78,6 @@ class HubSpec:
     site: Site
     address: Path
     epoch: int
-
-
-class Shown(msgspec.Struct, frozen=True):
-    """What the hub knows of ``surface.LiveState``; the web adds ground truth."""
-
-    city_time: str | None
-    run: str
-    junctions: list[JunctionState]
-    vehicles_on: list[int]
-    queued: list[int]
-    counters: Counters
-    modes: dict[str, dict[str, str]]
 
 
 class Meter:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.intake_line import IntakeLine
 from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Again, Line, Ready, SourceTold

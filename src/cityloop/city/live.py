@@ -14,13 +14,12 @@ import structlog
 
 from cityloop.city.alarm_watch import watched_junctions
 from cityloop.city.board import Board
-from cityloop.city.build import Site
 from cityloop.city.desk_reader import DeskReader
 from cityloop.city.doors import Doors
-from cityloop.city.hub_process import Shown
 from cityloop.city.live_sensors import registered_sensors
 from cityloop.city.lookback import look_back
 from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
+from cityloop.city.site import Site
 from cityloop.city.surface import (
     Counters,
     DecisionRow,
@@ -31,6 +30,7 @@ from cityloop.city.surface import (
     MapData,
     ModeName,
     Operation,
+    Shown,
     Summary,
 )
 from cityloop.city.vehicles import VehicleWatch

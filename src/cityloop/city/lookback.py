@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from cityloop.city.alarm_frames import ALARM_EVENT, SHIFT_ENTRY, alarm_rows, shift_rows
-from cityloop.city.build import Site, wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.export import Span, detector_batch, row_batch, signal_batch
 from cityloop.city.rows import decision_rows
+from cityloop.city.site import Site
 from cityloop.city.surface import DecisionRow, JunctionState, MapData, Measures, ModeName
 from cityloop.city.surface_alarms import AlarmRow, ShiftRow
 from cityloop.city.surface_past import (

@@ -18,9 +18,10 @@ import msgspec
 import structlog
 
 from cityloop.city import hub_process, intake_process, twin_process, worker_process
-from cityloop.city.build import Site, wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
+from cityloop.city.site import Site, WebSpec
 from cityloop.city.troubles import Troubles
 from cityloop.city.wire import (
     Drive,
@@ -43,16 +44,6 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 0.2, 30.0, 20.0
 _ROLL_EVERY_S = 1.0
 HUB, WEB, WORKER, TWIN, BASELINE = "hub", "web", "worker", "twin", "baseline"
 INTAKE = "intake"
-
-
-@dataclass(frozen=True, slots=True)
-class WebSpec:
-    """All the web's process needs."""
-
-    site: Site
-    hub: Path
-    truth: Path
-    port: int
 
 
 WebMain = Callable[[WebSpec, Any], None]

@@ -295,6 +295,18 @@ class Counters(Struct, frozen=True):
     act_latency_p99_ms: float | None = None
 
 
+class Shown(Struct, frozen=True):
+    """What the hub knows of ``LiveState``; the web adds ground truth."""
+
+    city_time: str | None
+    run: str
+    junctions: list[JunctionState]
+    vehicles_on: list[int]
+    queued: list[int]
+    counters: Counters
+    modes: dict[str, dict[str, str]]
+
+
 class LiveState(Struct, frozen=True):
     """The city at one instant.
 

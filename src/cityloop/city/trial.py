@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.config import read_draft
 from cityloop.city.intake_process import HubClock, rows_of
 from cityloop.city.settings_reader import nearest

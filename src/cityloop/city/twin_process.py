@@ -14,10 +14,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city.build import TWIN_SOURCE
 from cityloop.city.hub_line import HubLine
 from cityloop.city.journal import keep_journal
-from cityloop.city.wire import Grant, Line, Progress
+from cityloop.city.wire import TWIN_SOURCE, Grant, Line, Progress
 from cityloop.city.witness import Witness
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError

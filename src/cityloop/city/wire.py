@@ -16,6 +16,9 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+TWIN_SOURCE = "twin"
+"""What the loop's twin is called in the log."""
+
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Whatever one process tells another; tagged by its class name."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.journal import keep_journal
 from cityloop.city.memory import CHECKPOINT
 from cityloop.city.retention_desk import keeps_in_force

@@ -1,5 +1,12 @@
-"""The command line: ``cityloop up``, ``cityloop bench``."""
+"""The command line: ``cityloop up``, ``cityloop bench``, … (``main``)."""
 
-from cityloop.cli.main import app, main
 
-__all__ = ["app", "main"]
+def main() -> None:
+    """Run the command line.
+
+    The commands are imported here and not above: each process of a city imports this package, and
+    needs none of them.
+    """
+    from cityloop.cli.main import main as run
+
+    run()

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cityloop.city.build import wall_time
+from cityloop.city.clock import wall_time
 from cityloop.city.commission_report import Commissioning, as_html, as_lines
 from cityloop.city.commissioning import TYPES, Span, commission
 from cityloop.city.survey import survey

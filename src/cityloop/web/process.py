@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from cityloop.city.journal import keep_journal
 from cityloop.city.live import LiveCity
-from cityloop.city.supervisor import WebSpec
+from cityloop.city.site import WebSpec
 from cityloop.city.wire import Line, Ready
 from cityloop.web.app import Server, create_app
 

@@ -1,0 +1,73 @@
+"""From a site to the parts of its hub: the one place that names loops and back ends."""
+
+import time
+from collections.abc import Sequence
+
+from cityloop.city.alarm_watch import Watch
+from cityloop.city.clock import wall_time
+from cityloop.city.desk import Desk, Escalation
+from cityloop.city.hub import Hub
+from cityloop.city.installed import chosen_loops
+from cityloop.city.intake_desk import IntakeDesk
+from cityloop.city.live_sensors import registered_sensors
+from cityloop.city.loop_desk import LoopDesk
+from cityloop.city.plan_desk import PlanDesk
+from cityloop.city.site import Site
+from cityloop.city.wire import TWIN_SOURCE
+from cityloop.interconnection.tenant import Tenant
+from cityloop.interconnection.writer import LogWriter
+from cityloop.kernel.changes import Reject
+from cityloop.kernel.loop import Mode
+from cityloop.kernel.runner import Runner
+from cityloop.perception.gate import DeviceSource, Gate
+from cityloop.perception.live_gate import LiveGate, LiveSource
+from cityloop.perception.source import kind_of
+from cityloop.safety.guard import SignalGuard
+from cityloop.safety.modes import ModeBook
+from cityloop.standards.attributes import declared
+
+
+def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> IntakeDesk:
+    """The hub's side of the intake, with the log's newest commits in mind."""
+    settings = site.settings.sources
+    sources = [
+        LiveSource(name, site.registered[name], source.late_s, source.ahead_s)
+        for name, source in settings.items()
+    ]
+
+    def refuse(rejects: Sequence[Reject]) -> None:
+        tenant.rejects.offer(rejects)
+        hub.watch.rejections.take(rejects)
+
+    gate = LiveGate(sources, declared(), refuse)
+    kinds = {name: kind_of(source) for name, source in settings.items()}
+    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.watch.heard, refuse, wall_time)
+    desk.recall()
+    return desk
+
+
+def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
+    """The hub of a city, before it has seen anything."""
+    settings, network = site.settings, site.network
+    installed = chosen_loops(settings)
+    loops = [one.chosen for one in installed]
+    modes = ModeBook(network.bank.ids, settings.groups)
+    for loop in loops:
+        modes.add(loop.name, Mode[settings.loops[loop.name].mode.upper()])
+    guard = SignalGuard(network.bank, site.limits)
+    knows = {"network": network}
+    runner = Runner(loops, knows, guard, network.bank.ids, epoch=epoch, timer=time.perf_counter)
+    source = DeviceSource(TWIN_SOURCE, site.devices)
+    watch = Watch(network, site.devices, modes, registered_sensors(site.registered))
+    watch.rejections.begin_with(tenant.rejects.by_entity())
+
+    def refuse(rejects: Sequence[Reject]) -> None:
+        tenant.rejects.offer(rejects)
+        watch.rejections.take(rejects)
+
+    gate = Gate([source], declared(), refuse, tenant.log.sequence)
+    alarms = settings.alarms
+    desk = Desk(Escalation(60 * alarms.escalate_after_min, alarms.escalate_to))
+    loop_desk = LoopDesk(runner, modes, installed)
+    plans = PlanDesk(network.bank, site.limits, site.schedule)
+    return Hub(gate, runner, modes, network.bank.ids, loop_desk, plans, watch, desk, epoch=epoch)
