@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -37,6 +37,7 @@ from cityloop.perception.sources import AnySource
 from cityloop.perception.sources.mqtt import MqttSettings
 from cityloop.perception.sources.push import PushSettings
 from cityloop.standards import mqtt
+from cityloop.standards.attributes import declared
 
 HANGZHOU = Path(__file__).parent.parent / "examples" / "hangzhou"
 MQTT_PORT, PUSH_PORT = 18931, 18932
@@ -44,7 +45,8 @@ MESSAGES = 150_000
 DEVICES = 5_000
 TYPE = "TrafficFlowObserved"
 POSTS, POST_ROWS, POSTERS = 250, 1000, 8
-LATENCY_S = 8.0
+LATENCY_S, HALF_RATE = 8.0, 4_000
+MANY, TYPES = 50_000, 20
 
 
 def payload(number: int, at_ms: int) -> bytes:
@@ -75,7 +77,7 @@ class Doors:
     def __init__(self, folder: Path, **sources: AnySource) -> None:
         spawn = mp.get_context("spawn")
         site = build_site(HANGZHOU, folder)
-        registered = {n: Declared({}, {TYPE: f"urn:ngsi-ld:{TYPE}:*"}) for n in sources}
+        registered = {name: Declared({}, source.devices) for name, source in sources.items()}
         settings = msgspec.structs.replace(site.settings, sources=sources)
         site = replace(site, settings=settings, registered=registered)
         self._hub = folder / "hub"
@@ -84,7 +86,9 @@ class Doors:
             (hub_process.main, hub_process.HubSpec(site, self._hub, 1)),
             (
                 intake_process.main,
-                intake_process.IntakeSpec(HANGZHOU, self._hub, sources, registered),
+                intake_process.IntakeSpec(
+                    HANGZHOU, self._hub, sources, registered, site.folder
+                ),
             ),
         )
         self.processes, self._lines = [], []
@@ -150,8 +154,8 @@ def mosquitto(folder: Path) -> Iterator[None]:
         process.wait()
 
 
-async def publish(count: int, now_ms: int, rate: float = 0.0) -> None:
-    """Publish with QoS 1, as fast as the broker takes it or at a rate a second."""
+async def publish(messages: Iterable[bytes]) -> None:
+    """Publish with QoS 1, as fast as the broker takes it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", MQTT_PORT)
     writer.write(
         mqtt.write_connect(
@@ -165,17 +169,12 @@ async def publish(count: int, now_ms: int, rate: float = 0.0) -> None:
         )
     )
     await reader.readexactly(4)
-    started, acknowledged = time.monotonic(), 0
-    for first in range(0, count, 100):
-        last = min(first + 100, count)
-        for number in range(first, last):
-            body = payload(number, observed_at(number, now_ms) if not rate else now_ms + number)
-            writer.write(mqtt.write_publish("3.1.1", "city/load", body, 1 + number % 60_000))
-        await writer.drain()
-        while last - acknowledged // 4 > 5_000:
+    acknowledged, count = 0, 0
+    for body in messages:
+        writer.write(mqtt.write_publish("3.1.1", "city/load", body, 1 + count % 60_000))
+        count += 1
+        while count - acknowledged // 4 > 5_000:
             acknowledged += len(await reader.read(65536))
-        if rate:
-            await asyncio.sleep(max(0.0, started + last / rate - time.monotonic()))
     while acknowledged < 4 * count:
         acknowledged += len(await reader.read(65536))
     writer.close()
@@ -217,7 +216,7 @@ def mqtt_rate() -> list[Result]:
         time.sleep(0.5)
         now_ms = int(time.time() * 1000)
         asyncio.run(hold_session("cityloop-street"))
-        asyncio.run(publish(MESSAGES, now_ms))
+        asyncio.run(publish(payload(n, observed_at(n, now_ms)) for n in range(MESSAGES)))
         with TemporaryDirectory() as data:
             running = Doors(Path(data), street=street())
             cpu, started = running.cpu_s(), time.monotonic()
@@ -232,6 +231,110 @@ def mqtt_rate() -> list[Result]:
         Result("the same by CPU of the intake", MESSAGES / used[1], "1/s"),
         Result("the same by CPU of intake and hub", MESSAGES / sum(used), "1/s"),
     ]
+
+
+class StandIn:
+    """A broker's place: sends messages at a rate and times each PUBACK."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.times: list[float] = []
+        self.done = asyncio.Event()
+        self._sent: dict[int, float] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client, from its CONNECT to the last acknowledgement."""
+        hearing = asyncio.create_task(self._hear(reader, writer))
+        await asyncio.sleep(2.0)
+        started = time.monotonic()
+        for first in range(0, int(self.rate * LATENCY_S), 20):
+            now_ms = int(time.time() * 1000)
+            for number in range(first, first + 20):
+                body = payload(number, now_ms)
+                writer.write(mqtt.write_publish("5", "city/load", body, 1 + number % 60_000))
+                self._sent[1 + number % 60_000] = time.monotonic()
+            await asyncio.sleep(max(0.0, started + first / self.rate - time.monotonic()))
+        await asyncio.sleep(1.0)
+        hearing.cancel()
+        self.done.set()
+
+    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        packets = mqtt.PacketReader("5", 100_000)
+        while data := await reader.read(65536):
+            for packet in packets.feed(data):
+                assert isinstance(packet, mqtt.Other)
+                if packet.kind == mqtt.PUBACK:
+                    number = int.from_bytes(packet.body[:2], "big")
+                    self.times.append(time.monotonic() - self._sent[number])
+                elif packet.kind == 1:
+                    writer.write(b"\x20\x03\x00\x00\x00")
+                elif packet.kind == 8:
+                    writer.write(b"\x90\x04" + packet.body[:2] + b"\x00\x01")
+
+
+def mqtt_latency() -> list[Result]:
+    """Acknowledgements at half the rate that is asked for, as a broker sees them."""
+
+    async def go() -> StandIn:
+        broker = StandIn(HALF_RATE)
+        server = await asyncio.start_server(broker.serve, "127.0.0.1", MQTT_PORT)
+        with TemporaryDirectory() as data:
+            running = await asyncio.to_thread(Doors, Path(data), street=street())
+            await broker.done.wait()
+            await asyncio.to_thread(running.stop)
+        server.close()
+        return broker
+
+    times = asyncio.run(go()).times
+    p99 = float(np.percentile(times, 99)) * 1000
+    return [Result(f"MQTT: p99 of acknowledgements at {HALF_RATE} messages a second", p99, "ms")]
+
+
+def memory() -> list[Result]:
+    """The hub with many devices of many types through one broker, each of which spoke twice."""
+    types = list(number_of())[:TYPES]
+    devices = {type_: f"urn:ngsi-ld:{type_}:*" for type_ in types}
+    many = msgspec.structs.replace(street(), devices=devices)
+    with TemporaryDirectory() as folder, mosquitto(Path(folder)):
+        time.sleep(0.5)
+        asyncio.run(hold_session("cityloop-street"))
+        asyncio.run(publish_many(types))
+        with TemporaryDirectory() as data:
+            running = Doors(Path(data), street=many)
+            running.wait_rows("street", 2 * MANY)
+            hub = running.processes[0].memory_info().rss / 2**20
+            row = running.sources()["street"]
+            running.stop()
+    assert row["entities"] == MANY, row
+    return [Result(f"hub with {MANY} devices of {len(types)} types", hub, "MiB")]
+
+
+def number_of() -> dict[str, str]:
+    """Type → one of its numbers."""
+    return {
+        type_: next(a.name for a in kinds.values() if a.kind in ("number", "integer"))
+        for type_, kinds in declared().items()
+        if any(a.kind in ("number", "integer") for a in kinds.values())
+    }
+
+
+async def publish_many(types: list[str]) -> None:
+    """Two messages of each device."""
+    now_ms, numbers = int(time.time() * 1000), number_of()
+
+    def bodies_of_all() -> Iterator[bytes]:
+        for turn in range(2):
+            for device in range(MANY):
+                type_ = types[device % len(types)]
+                told = {
+                    "id": f"urn:ngsi-ld:{type_}:d{device:05d}",
+                    "type": type_,
+                    "dateObserved": iso(WallTime(now_ms - 5000 + turn * 1000)),
+                    numbers[type_]: 1,
+                }
+                yield json.dumps(told).encode()
+
+    await publish(bodies_of_all())
 
 
 class Poster:
@@ -330,4 +433,4 @@ def push_rate() -> list[Result]:
 
 
 if __name__ == "__main__":
-    record("intake", *mqtt_rate(), *push_rate())
+    record("intake", *mqtt_rate(), *mqtt_latency(), *push_rate(), *memory())
