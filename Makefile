@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench lock clean setup chromium
+.PHONY: help run test test-all check types docs bench lock clean setup chromium mosquitto
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,10 +37,10 @@ help: ## this list
 run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
 	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
 
-test: setup chromium ## the tests, but those marked slow
+test: setup chromium mosquitto ## the tests, but those marked slow
 	@$(bin)/pytest -m "not slow"
 
-test-all: setup chromium ## every test
+test-all: setup chromium mosquitto ## every test
 	@$(bin)/pytest
 
 check: setup ## format, lint, types, layers, front end
@@ -112,3 +112,7 @@ $(page): frontend/node_modules/.done $(frontend_sources)
 # For the browser tests; where it cannot be installed they skip and say so.
 chromium:
 	@command -v chromium >/dev/null || bash scripts/install_chromium
+
+# Likewise the broker of the MQTT tests.
+mosquitto:
+	@PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null || bash scripts/install_mosquitto
