@@ -40,6 +40,7 @@ export class PlainGround implements Ground {
   readonly camera = null;
   readonly element = svg("svg", { class: "drawing", "aria-hidden": "true" });
   view: View;
+  private readonly casings: SVGPolylineElement[];
   private readonly roads: { line: SVGPolylineElement; shape: Point[] }[];
   private readonly queues: { line: SVGPolylineElement; shape: Point[] }[];
 
@@ -52,16 +53,10 @@ export class PlainGround implements Ground {
     const line = (name: string, shape: Point[]) => ({ line: svg("polyline", { class: name }), shape });
     this.roads = map.roads.map((road) => line("road", road.shape));
     this.queues = approaches.map((approach) => line("queue", approach.shape));
-    const casings = this.roads.map(({ line }) => {
-      const casing = line.cloneNode() as SVGPolylineElement;
-      casing.setAttribute("class", "casing");
-      return casing;
-    });
-    this.casings = casings;
-    this.element.append(...casings, ...this.roads.map((one) => one.line), ...this.queues.map((one) => one.line));
+    this.casings = map.roads.map(() => svg("polyline", { class: "casing" }));
+    const lines = [...this.roads, ...this.queues].map((one) => one.line);
+    this.element.append(...this.casings, ...lines);
   }
-
-  private readonly casings: SVGPolylineElement[];
 
   show({ queue, speed }: Levels): void {
     this.queues.forEach(({ line }, row) => (line.dataset.level = String(queue[row])));

@@ -43,6 +43,7 @@ export class CityMap {
     private readonly speech: Speech,
     names: Map<string, string>,
     choose: (junction: number) => void,
+    private readonly seen: (visible: boolean) => void,
   ) {
     const { words } = speech;
     this.approaches = approaches(map);
@@ -68,7 +69,7 @@ export class CityMap {
     this.stage.addEventListener("pointerleave", () => this.regard(-1));
     this.sizes = new ResizeObserver(() => this.layout());
     this.sizes.observe(this.stage);
-    this.narrow.addEventListener("change", () => this.yieldGestures());
+    this.narrow.addEventListener("change", this.yieldGestures);
     void this.engage();
   }
 
@@ -100,6 +101,7 @@ export class CityMap {
   dispose(): void {
     this.disposed = true;
     this.sizes.disconnect();
+    this.narrow.removeEventListener("change", this.yieldGestures);
     this.vehicles.dispose();
     this.ground.dispose();
     this.element.remove();
@@ -159,12 +161,13 @@ export class CityMap {
     camera?.zoom(steps, this.signs.near(middle));
   }
 
-  private yieldGestures(): void {
+  private readonly yieldGestures = (): void => {
     if ("yieldGestures" in this.ground) (this.ground as GlGround).yieldGestures(this.narrow.matches);
-  }
+  };
 
   private layout(): void {
     const { clientWidth: width, clientHeight: height } = this.stage;
+    this.seen(width > 0 && height > 0);
     if (width === 0 || height === 0) return;
     this.ground.resize(width, height);
     this.vehicles.resize(width, height);

@@ -7,7 +7,15 @@ import { CityMap } from "./map";
 export function mountMap(element: HTMLElement, context: Context): Dispose {
   const { store, speech, names } = context;
   const junctions = store.map.junctions;
-  const map = new CityMap(store.map, speech, names, (row) => context.choose(junctions[row]?.id ?? null));
+  let stopVehicles: Dispose | null = null;
+  // While another page hides the map, nobody needs vehicles measured, sent and drawn.
+  const seen = (visible: boolean) => {
+    if (visible === (stopVehicles !== null)) return;
+    stopVehicles?.();
+    stopVehicles = visible ? store.watchVehicles((vehicles) => map.move(vehicles)) : null;
+  };
+  const choose = (row: number) => context.choose(junctions[row]?.id ?? null);
+  const map = new CityMap(store.map, speech, names, choose, seen);
   const show = () => {
     if (store.state) map.show(store.state, store.alarms.values());
     map.element.dataset.replay = String(store.replay !== null);
@@ -16,13 +24,10 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
   element.replaceChildren(map.element);
   map.dress();
   show();
-  const stops = [
-    context.onChange(show),
-    context.onTheme(() => map.dress()),
-    store.watchVehicles((vehicles) => map.move(vehicles)),
-  ];
+  const stops = [context.onChange(show), context.onTheme(() => map.dress())];
   return () => {
     for (const stop of stops) stop();
+    seen(false);
     map.dispose();
   };
 }

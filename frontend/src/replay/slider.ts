@@ -70,6 +70,7 @@ export class TimeSlider {
     setText(this.time, clock);
     setAttribute(this.range, "aria-valuetext", past ? `${words.replayed}: ${clock}` : `${words.live}: ${clock}`);
     setText(this.mark, past ? words.replayed : "");
+    setAttribute(this.mark, "title", past ? words.replayNoVehicles : "");
     this.live.hidden = !past;
     this.runs.hidden = this.known.length < 2;
     this.play.disabled = this.range.disabled;
