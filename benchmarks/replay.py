@@ -2,7 +2,7 @@
 
     python -m benchmarks.replay [DAYS]
 
-A reading every quarter of an hour: 29.8 million observations (30 days; another DAYS gives an
+A reading every quarter of an hour: 28.8 million observations (30 days; another DAYS gives an
 excerpt). "Without the log": file, columns, gate, loop. "With the log": every batch is also
 committed, durable, in order, by the writer that the hub uses. The loop is EWMA anomaly detection
 over all sensors. CPU seconds stand beside the wall's; the rates of the first and the last third say

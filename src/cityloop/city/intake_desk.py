@@ -247,7 +247,7 @@ class IntakeDesk:
     def _refuse(self, key: Key, now: CityTime, faults: bytes) -> None:
         told = _read_faults(faults)
         for fault in told:
-            self._gate.counts[key[0], fault.reason.partition(":")[0]] += 1
+            self._gate.counts[key[0], fault.reason.partition(":")[0]] += fault.count
         self._reject([fault.reject(*key, now) for fault in told])
 
     def _kept(self, key: Key, under: _Under, done: "Future[Position]") -> None:

@@ -102,7 +102,7 @@ class SourceDesk:
         """Hand over; returns when the log holds it (``perception.source.Intake``)."""
         rows, strangers = rows_of(self._register, decoded, run)
         if rows or strangers or decoded.faults:
-            await self._line(run).deliver(rows, [*decoded.faults, *strangers])
+            await self._line(run).deliver(rows, [*decoded.all_faults(), *strangers])
         return strangers
 
     def _read_again(self, rejects: Again) -> None:
@@ -114,7 +114,7 @@ class SourceDesk:
         kept = [read_kept(content) for content in rejects.contents]
         for decoded in decoded_again(kept, declared(), self._decoder):
             rows, strangers = rows_of(self._register, decoded, LIVE)
-            await line.deliver(rows, [*decoded.faults, *strangers], again=True)
+            await line.deliver(rows, [*decoded.all_faults(), *strangers], again=True)
         line.tried(rejects.numbers)
 
     def tell(self, state: State, reason: str = "") -> None:

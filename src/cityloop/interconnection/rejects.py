@@ -114,8 +114,8 @@ class SqliteRejects:
             for reject in rejects:
                 kind = reject.reason.partition(":")[0]
                 for name in (_ALL, f"{reject.source}{_BETWEEN}{kind}"):
-                    self._counts[name] += 1
-                    self._uncounted[name] += 1
+                    self._counts[name] += reject.count
+                    self._uncounted[name] += reject.count
                 if len(self._waiting) < self._max_waiting:
                     self._waiting.append(reject)
             self._changed.notify()

@@ -40,6 +40,7 @@ class Reject:
 
     ``attribute`` is empty when a whole entity, ``entity`` too when a whole frame was refused.
     ``content``: all of it, as its reader wrote it, so that it can be tried again; may be empty.
+    ``count``: how many this one stands for, where there were too many to tell one by one.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Reject:
     value: str
     reason: str
     content: bytes = b""
+    count: int = 1
 
 
 _KINDS: dict[type, type] = {bool: np.bool_, int: np.int64, float: np.float64, str: object}

@@ -95,8 +95,8 @@ class Gate:
         told = Refusals(batch.source, batch.run, at, self.counts)
         progress = self._in_run(source, batch)
         accepted = self._accept(source, batch, progress, told)
-        if told.rejects:
-            self._refuse(told.rejects)
+        if rejects := told.rejects():
+            self._refuse(rejects)
         return accepted
 
     def _in_run(self, source: DeviceSource, batch: Batch) -> _Progress:
@@ -179,10 +179,20 @@ class Refusals:
         self, source: str, run: str, at: CityTime, counts: Counter[tuple[str, str]]
     ) -> None:
         self.run = run
-        self.rejects: list[Reject] = []
+        self._kept: list[Reject] = []
+        self._beyond: Counter[str] = Counter()
         self._source = source
         self._at = at
         self._counts = counts
+
+    def rejects(self) -> list[Reject]:
+        """Those that are kept, and for each reason one that stands for all the others."""
+        others = (
+            Reject(self._source, self.run, self._at, "", "", "", why, count=count)
+            for reason, count in self._beyond.items()
+            for why in (f"{reason}: {count} more of this batch, which are not kept",)
+        )
+        return [*self._kept, *others]
 
     def batch(self, reason: str, detail: str) -> None:
         """The whole batch."""
@@ -198,7 +208,10 @@ class Refusals:
         """Rows of a part; of one attribute, or whole where it is empty."""
         values = part.columns[attribute].values if attribute else None
         bad_rows = np.flatnonzero(bad)
-        self._counts[self._source, reason] += max(0, len(bad_rows) - _TOLD_PER_BATCH)
+        beyond = max(0, len(bad_rows) - _TOLD_PER_BATCH)
+        self._counts[self._source, reason] += beyond
+        if beyond:
+            self._beyond[reason] += beyond
         for row in bad_rows[:_TOLD_PER_BATCH].tolist():
             value = "" if values is None else values[row]
             if isinstance(part, Rows):
@@ -220,10 +233,12 @@ class Refusals:
     ) -> None:
         """One thing that is refused; ``content``: what it takes to try it again."""
         self._counts[self._source, reason] += 1
-        if len(self.rejects) < _TOLD_PER_BATCH:
+        if len(self._kept) >= _TOLD_PER_BATCH:
+            self._beyond[reason] += 1
+        else:
             text = str(value)[:_VALUE_LENGTH]
             sentence = f"{reason}: {detail}" if detail else reason
-            self.rejects.append(
+            self._kept.append(
                 Reject(
                     self._source,
                     self.run,

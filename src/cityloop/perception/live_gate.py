@@ -125,8 +125,8 @@ class LiveGate:
             told.frame(frame, "no rows", f"{source.name} delivers rows with their own times")
         for change in batch.changes:
             told.one(change.entity, change.attribute, change.value, "no plain observation")
-        if told.rejects:
-            self._refuse(told.rejects)
+        if rejects := told.rejects():
+            self._refuse(rejects)
         return replace(batch, frames=(), changes=(), rows=rows)
 
     def recall(self, batch: Batch) -> None:

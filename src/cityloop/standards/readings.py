@@ -33,7 +33,8 @@ _LATEST_S = 253_402_300_799
 class Fault:
     """What of a payload could not be read. ``place``: where, as a person would point at it.
 
-    ``content``: what it takes to try again (``standards.kept``); may be empty.
+    ``content``: what it takes to try again (``standards.kept``); may be empty. ``count``: how many
+    it stands for.
     """
 
     place: str
@@ -42,12 +43,13 @@ class Fault:
     attribute: str = ""
     value: str = ""
     content: bytes = b""
+    count: int = 1
 
     def reject(self, source: str, run: str, at: CityTime) -> Reject:
         """This fault as the reject log keeps it."""
         reason = f"{self.reason} (at {self.place})" if self.place else self.reason
         what = self.entity, self.attribute, self.value
-        return Reject(source, run, at, *what, reason, self.content)
+        return Reject(source, run, at, *what, reason, self.content, self.count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,14 @@ class Decoded:
     readings: tuple[Readings, ...] = ()
     faults: tuple[Fault, ...] = ()
     fault_count: int = 0
+
+    def all_faults(self) -> tuple[Fault, ...]:
+        """The faults that are kept, and one that stands for all the others."""
+        others = self.fault_count - sum(fault.count for fault in self.faults)
+        if others <= 0:
+            return self.faults
+        why = f"too many faults: {others} more of this payload, which are not kept"
+        return (*self.faults, Fault("", why, count=others))
 
 
 class Faults:
