@@ -6,7 +6,6 @@ nothing (``name``, ``address`` …) is passed over; ``location`` becomes latitud
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from cityloop.kernel.errors import InputError
@@ -24,16 +23,10 @@ _DESCRIBES = frozenset(
     }
 )  # fmt: skip
 _TIMES = ("observedAt", "dateObserved", "TimeInstant", "timestamp", "dateObservedTo")
-_TEMPORAL = {"DateTime", "Date", "Time", "TemporalProperty"}
-
-
-def ngsild_decoder(table: AttributeTable) -> "NgsiLd":
-    """The decoder for the types of ``table``."""
-    return NgsiLd(table)
 
 
 class NgsiLd:
-    """``payloads.Decoder``."""
+    """``payloads.Decoder`` for the types of ``table``."""
 
     def __init__(self, table: AttributeTable) -> None:
         self._table = table
@@ -126,14 +119,6 @@ def _time(entity: dict[str, Any], received: int) -> int:
         if isinstance(told, str):
             # An interval ends when it was observed.
             told = told.rpartition("/")[2]
-            try:
-                return (
-                    round(datetime.fromisoformat(told).timestamp() * 1000)
-                    if (told[-1:] == "Z" or told[-6:-5] in ("+", "-"))
-                    else read_time(told)
-                )
-            except (ValueError, OverflowError):
-                pass
         return read_time(told)
     return received
 
