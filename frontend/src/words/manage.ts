@@ -24,7 +24,6 @@ const en = {
     agreement: "As it was run",
     allows: "Allows act",
     noShadow: "no shadow result yet",
-    shadowSays: (minutes: string, proposals: string) => `${minutes} in shadow, ${proposals} proposals`,
     actByShadow: "Its own shadow result allows it; leave the field empty, or name another.",
   },
   sources: {
@@ -175,7 +174,6 @@ const zh: typeof en = {
     agreement: "与实际一致",
     allows: "允许执行",
     noShadow: "尚无影子结果",
-    shadowSays: (minutes, proposals) => `影子运行 ${minutes}，${proposals} 个提议`,
     actByShadow: "其自身影子结果已允许；可留空，或填写其他依据。",
   },
   sources: {
