@@ -241,7 +241,8 @@ class IntakeDesk:
         seen, now = self._seen[source], self._clock()
         if accepted.rows:
             seen.last = now
-            seen.newest = max(part.newest for part in accepted.rows)
+            if accepted.run == LIVE:  # another clock tells nothing of the lag
+                seen.newest = max(part.newest for part in accepted.rows)
             seen.window.append((now, sum(map(len, accepted.rows))))
 
     def _refuse(self, key: Key, now: CityTime, faults: bytes) -> None:
