@@ -57,7 +57,7 @@ export class Reasons {
 
   private item(row: Decision): HTMLElement {
     const item = decisionItem(row, this.speech);
-    const numbers = Object.entries(row.why?.numbers ?? {}).filter(([, value]) => value !== null);
+    const numbers = Object.entries(row.why?.numbers ?? {}).filter(([, value]) => typeof value === "number");
     if (numbers.length === 0) return item;
     const { panelNumbers } = this.speech.words;
     const pairs = numbers.flatMap(([name, value]) => [
