@@ -98,7 +98,9 @@ clean: ## everything made by make
 .tools/node/bin/node: requirements-node.lock | $(own_uv)
 	@echo "Setting up Node (this machine has none that the front end builds with) …"
 	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/node
-	@$(uv) pip sync -q --python .tools/node/bin/python --require-hashes requirements-node.lock
+	@$(uv) pip sync -q --python .tools/node/bin/python --require-hashes requirements-node.lock || { \
+		echo "Node is missing and cannot be installed: install Node 20.19 or newer" \
+		"(https://nodejs.org), then try again." >&2; exit 1; }
 	@touch $@
 
 frontend/node_modules/.done: frontend/package-lock.json | $(own_node)

@@ -296,6 +296,17 @@ def test_a_taken_port_is_told_in_one_line(city: RunningCity, tmp_path: Path) -> 
     assert told.stderr.count("\n") == 1
 
 
+def test_missing_sumo_is_told_in_one_line() -> None:
+    # None stands for "is not there" in the import system itself.
+    start = "import sys; sys.modules['libsumo'] = None; from cityloop.cli import main; main()"
+    told = subprocess.run(
+        [sys.executable, "-c", start], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert told.stderr.startswith("cityloop: the package libsumo is missing; run `make setup`")
+    assert told.stderr.count("\n") == 1
+
+
 def test_a_second_city_in_the_same_folder_is_refused(city: RunningCity, free_port: int) -> None:
     told = up("--data", str(city.data), "--port", str(free_port))
     assert told.returncode == 2

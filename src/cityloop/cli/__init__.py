@@ -1,5 +1,7 @@
 """The command line: ``cityloop up``, ``cityloop bench``, … (``main``)."""
 
+import sys
+
 
 def main() -> None:
     """Run the command line.
@@ -7,6 +9,9 @@ def main() -> None:
     The commands are imported here and not above: each process of a city imports this package, and
     needs none of them.
     """
-    from cityloop.cli.main import main as run
-
+    try:
+        from cityloop.cli.main import main as run
+    except ModuleNotFoundError as error:
+        remedy = "run `make setup`, or `pip install cityloop` again"
+        sys.exit(f"cityloop: the package {error.name} is missing; {remedy}")
     run()
