@@ -1,1 +1,1 @@
-"""A package: a dependency (gmqtt) installs one of the same name, which would win otherwise."""
+"""A package: some libraries install one of the same name, which would win otherwise."""
