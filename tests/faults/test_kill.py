@@ -13,7 +13,7 @@ from tests.faults.running import HANGZHOU, TENANT, running, until
 from cityloop.city.build import build_site
 from cityloop.city.build_hub import build_hub
 from cityloop.city.clock import wall_time
-from cityloop.city.memory import recover
+from cityloop.city.memory import CHECKPOINT, recover
 from cityloop.city.site import Site
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.ports import Position
@@ -91,7 +91,7 @@ def test_memory_equals_that_of_an_unbroken_run(site: Site, tenant: Tenant) -> No
     for commit in tenant.log.read(Position(0)):
         unbroken.replay(commit)
     recovered = build_hub(site, tenant, epoch=1)
-    assert tenant.context.checkpoint("hub") is not None
+    assert tenant.context.checkpoint(CHECKPOINT) is not None
     recover(recovered, tenant)
     ours, theirs = recovered.save(), unbroken.save()
     assert ours.keys() == theirs.keys()

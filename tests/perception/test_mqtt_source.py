@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.perception.conftest import HeldIntake, broker, setup_of
 
@@ -176,3 +177,70 @@ def test_a_wrong_password_is_told_and_the_right_one_lets_in(free_port: int, tmp_
 
 def hash_users(path: Path) -> None:
     subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True)
+
+
+def certify(folder: Path, name: str, *signer: str) -> None:
+    """A key and a certificate for this machine, signed by ``signer``'s or by itself."""
+    folder.mkdir(exist_ok=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", *signer]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def test_tls_is_spoken_to_brokers_whose_signer_is_known_and_to_no_others(
+    free_port: int, unused_port: int, tmp_path: Path
+) -> None:
+    pem = tmp_path / "pem"
+    certify(pem, "authority")
+    certify(pem, "broker", "-CA", "authority.pem", "-CAkey", "authority.key")
+    certify(pem, "device", "-CA", "authority.pem", "-CAkey", "authority.key")
+    secured = [f"listener {unused_port} 127.0.0.1", "require_certificate true"]
+    secured += [f"cafile {pem}/authority.pem", f"certfile {pem}/broker.pem"]
+    secured += [f"keyfile {pem}/broker.key"]
+    url = f"mqtts://127.0.0.1:{unused_port}"
+    ours = {"certificate": "pem/device.pem", "key": "pem/device.key"}
+
+    async def go() -> None:
+        unknown = MqttSettings(url=url, topics=["city/#"], probe="", **ours)
+        async with reading(unknown, tmp_path) as intake:
+            await intake.wait(lambda i: any("certificate" in why for _, why in i.states))
+            assert not is_up(intake)
+        known = msgspec.structs.replace(unknown, authority="pem/authority.pem")
+        async with reading(known, tmp_path) as intake:
+            await intake.wait(is_up)
+            await publish(free_port, flow("a"))
+            await intake.wait(lambda i: i.entities == ["a"])
+
+    with broker(tmp_path, free_port, *WIDE, *secured):
+        asyncio.run(go())
+
+
+def test_those_who_share_a_subscription_take_turns(free_port: int, tmp_path: Path) -> None:
+    async def go() -> None:
+        one = street(free_port, share="intakes", client="one")
+        two = street(free_port, share="intakes", client="two")
+        async with reading(one, tmp_path) as first, reading(two, tmp_path) as second:
+
+            def heard() -> list[str]:
+                return first.entities + second.entities
+
+            await first.wait(is_up)
+            await second.wait(is_up)
+            for intake in (first, second):
+                intake.commits.set()
+            names = [f"d{number}" for number in range(20)]
+            await publish(free_port, *map(flow, names))
+            waits = [
+                asyncio.ensure_future(one.wait(lambda _: len(heard()) == len(names)))
+                for one in (first, second)
+            ]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            assert sorted(heard()) == sorted(names)
+            assert first.entities
+            assert second.entities
+
+    with broker(tmp_path, free_port, *WIDE):
+        asyncio.run(go())
