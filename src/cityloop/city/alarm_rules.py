@@ -166,7 +166,8 @@ def _queues(street: Street, lanes: Frame) -> Iterator[Condition]:
     if len(lanes) != len(room):
         return
     queues = lanes["queueLength"].astype(np.float64)
-    full = (room >= LEAST_ROOM) & (queues >= FULL * room)
+    # More than can stand there is no queue: its sensor lies, which another rule tells.
+    full = (room >= LEAST_ROOM) & (queues >= FULL * room) & (queues <= 2.0 * room + 2.0)
     if not full.any():
         return
     standing: dict[str, int] = {}
