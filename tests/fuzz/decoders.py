@@ -19,8 +19,10 @@ with atheris.instrument_imports(include=["cityloop.standards"]):
     from tests.standards.payloads import FORMATS, NOW
 
     from cityloop.kernel.errors import InputError
+    from cityloop.standards import mqtt
     from cityloop.standards.arrow import read_batch, read_ids
     from cityloop.standards.attributes import declared
+    from cityloop.standards.kept import read_kept
     from cityloop.standards.mapping import Mapped, MappingTable
     from cityloop.standards.ngsild import NgsiLd
     from cityloop.standards.payloads import Decoder, Message
@@ -48,6 +50,22 @@ def _one(decoder: Decoder) -> Callable[[bytes], object]:
     return lambda body: decoder([Message(body, NOW, "a/topic")])
 
 
+def _stream(version: mqtt.Version) -> Callable[[bytes], object]:
+    """What a broker sends, in two pieces; the answers to our own packets by their bodies."""
+
+    def read(body: bytes) -> None:
+        reader, half = mqtt.PacketReader(version, 10_000), len(body) // 2
+        for packet in [*reader.feed(body[:half]), *reader.feed(body[half:])]:
+            if isinstance(packet, mqtt.Other):
+                with suppress(InputError):
+                    mqtt.read_connack(packet.body, version)
+                mqtt.read_suback(packet.body, version)
+
+    return read
+
+
+_STREAM = b"\x20\x02\x00\x00" + mqtt.write_publish("3.1.1", "a/topic", b"21.5", 7)
+
 TARGETS = {
     **{name: Target(found.good, found.read) for name, found in FORMATS.items()},
     "ngsi-ld": Target(_NGSI_LD, _one(NgsiLd(declared()))),
@@ -57,6 +75,9 @@ TARGETS = {
     "mapping": Target(_MAPPED, _one(Mapped(declared(), _TABLE))),
     "batch": Target(b"CLB\x01", lambda body: read_batch(body, {})),
     "ids": Target(b"", read_ids),
+    "kept": Target(b"", read_kept),
+    "mqtt 3.1.1": Target(_STREAM, _stream("3.1.1")),
+    "mqtt 5": Target(_STREAM, _stream("5")),
 }
 
 
