@@ -109,14 +109,17 @@ export class CityMap {
 
   /** Put the ground with a camera in place of the plain one, once it has drawn itself beneath it. */
   private async engage(): Promise<void> {
-    const gl = await this.openGl();
-    if (gl === null) {
+    if (!document.createElement("canvas").getContext("webgl2")) {
       this.note.hidden = false;
       return;
     }
+    const { GlGround } = await import("./glground");
+    // The page may have been drawn anew meanwhile, in another language: then this map is no more.
+    if (this.gone()) return;
+    const gl = this.openGl(GlGround);
     this.stage.prepend(gl.element);
     await gl.ready();
-    if (this.disposed) {
+    if (this.gone()) {
       gl.dispose();
       return;
     }
@@ -130,15 +133,17 @@ export class CityMap {
     this.colour();
   }
 
-  /** Null where the browser has no WebGL. */
-  private async openGl(): Promise<GlGround | null> {
-    if (!document.createElement("canvas").getContext("webgl2")) return null;
-    const { GlGround } = await import("./glground");
+  /** A question, for the answer changes while one waits. */
+  private gone(): boolean {
+    return this.disposed;
+  }
+
+  private openGl(Ground: typeof GlGround): GlGround {
     const { clientWidth, clientHeight } = this.stage;
     this.ground.resize(clientWidth, clientHeight);
     const palette = readPalette(this.element);
     const moved = () => this.moved();
-    return new GlGround(this.map, this.approaches, bounds(this.map), this.ground.view, palette, moved);
+    return new Ground(this.map, this.approaches, bounds(this.map), this.ground.view, palette, moved);
   }
 
   private newTools(): HTMLElement {
