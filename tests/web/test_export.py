@@ -59,6 +59,27 @@ def test_a_workbook_holds_what_the_csv_holds(served: Served, client: httpx.Clien
     assert [row[4] for row in rows] == [row[4] for row in told[1:]]
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("calendar", "plan"),
+        ("loops", "group"),
+        ("plans", "junction"),
+        ("rejects", "reason"),
+        ("retention", "type"),
+        ("sensors", "id"),
+        ("sources", "name"),
+    ],
+)
+def test_what_has_no_history_is_exported_as_it_is_now(
+    client: httpx.Client, table: str, column: str
+) -> None:
+    told = client.get(f"/api/export/{table}.csv")
+    assert column in next(csv.reader(io.StringIO(told.text)))
+    head = cells(client.get(f"/api/export/{table}.xlsx").content)[0]
+    assert column in head
+
+
 def test_a_table_that_does_not_exist_is_told_with_those_that_do(client: httpx.Client) -> None:
     answer = client.get("/api/export/secrets.csv")
     assert answer.status_code == 404

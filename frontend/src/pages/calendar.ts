@@ -4,6 +4,7 @@ import { type Calendar, type CalendarEntry, type Day, DAYS, readCalendar, type T
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";
+import { exportLinks } from "../parts/download";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
 import { actAs } from "../shell/acting";
@@ -39,7 +40,7 @@ export class CalendarPart {
     this.element = h(
       "section",
       { class: "card", "aria-label": own.calendar },
-      h("div", { class: "heading" }, h("h3", {}, own.calendar), this.add),
+      h("div", { class: "heading" }, h("h3", {}, own.calendar), ...exportLinks(speech, "calendar"), this.add),
       h("p", { class: "help" }, own.calendarHelp(speech.timeZone)),
       this.resource.element,
       this.table.element,

@@ -6,6 +6,7 @@ import { Loops, ModeSwitch } from "../city/loops";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h } from "../dom";
+import { exportLinks } from "../parts/download";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
 import { timeOf, today } from "../parts/time";
@@ -22,7 +23,7 @@ export class LoopPage implements Page {
     const { speech } = context;
     const { words } = speech;
     this.resource = new Resource(speech, readLoops, (rows) => this.draw(rows), 3000);
-    const head = pageHead(words.loops, words.loopPage.help);
+    const head = pageHead(words.loops, words.loopPage.help, ...exportLinks(speech, "loops"));
     this.element = h("section", { class: "page" }, head, this.resource.element, this.cards);
   }
 

@@ -4,6 +4,7 @@ import { type JunctionPlan, type Plans, readPlans, type TimePlan, writePlans } f
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";
+import { exportLinks } from "../parts/download";
 import { Segments } from "../parts/filters";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
@@ -41,7 +42,7 @@ export class PlanPage implements Page {
     this.element = h(
       "section",
       { class: "page" },
-      pageHead(own.title, own.help),
+      pageHead(own.title, own.help, ...exportLinks(speech, "plans")),
       this.inForce,
       this.calendar.element,
       h(

@@ -4,6 +4,7 @@ import { type Keep, readRetention, type Retention, writeRetention } from "../cal
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";
+import { exportLinks } from "../parts/download";
 import { matches, labelled, textFilter } from "../parts/filters";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
@@ -33,7 +34,7 @@ export class RetentionPage implements Page {
     this.element = h(
       "section",
       { class: "page" },
-      pageHead(own.title, own.help),
+      pageHead(own.title, own.help, ...exportLinks(speech, "retention")),
       h("div", { class: "filters" }, labelled(words.filter, this.text), this.tally),
       this.resource.element,
       this.table.element,

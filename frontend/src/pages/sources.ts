@@ -4,7 +4,7 @@ import { readRejects, readSources, type Reject, replayRejects, type Source } fro
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h } from "../dom";
-import { csvButton } from "../parts/download";
+import { exportLinks } from "../parts/download";
 import { choice, labelled } from "../parts/filters";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
@@ -49,13 +49,13 @@ export class SourcePage implements Page {
     this.rejectPart = h(
       "section",
       { class: "card", "aria-label": own.rejects },
-      h("div", { class: "heading" }, h("h3", { tabindex: -1 }, own.rejects), csvButton(speech, "rejects", () => this.csv())),
+      h("div", { class: "heading" }, h("h3", { tabindex: -1 }, own.rejects), ...exportLinks(speech, "rejects")),
       h("p", { class: "help" }, own.rejectsHelp),
       h("div", { class: "filters" }, labelled(own.name, this.source), labelled(own.reason, this.reason), this.again),
       this.turnedAway.element,
       this.rejects.element,
     );
-    const head = pageHead(own.title, own.help, csvButton(speech, "sources", () => this.sourceCsv()));
+    const head = pageHead(own.title, own.help, ...exportLinks(speech, "sources"));
     this.element = h("section", { class: "page" }, head, this.sources.element, this.table.element, this.rejectPart);
   }
 
@@ -126,25 +126,6 @@ export class SourcePage implements Page {
       { name: "attribute", label: own.attribute, cell: (row) => row.attribute },
       { name: "value", label: own.value, cell: (row) => h("code", {}, row.value) },
       { name: "reason", label: own.reason, cell: (row) => h("span", { lang: "en" }, row.reason) },
-    ];
-  }
-
-  private csv(): (string | number | null)[][] {
-    const rows = this.turnedAway.value ?? [];
-    return [
-      ["number", "at", "source", "run", "entity", "attribute", "value", "reason"],
-      ...rows.map((row) => [row.number, row.at, row.source, row.run, row.entity, row.attribute, row.value, row.reason]),
-    ];
-  }
-
-  private sourceCsv(): (string | number | null)[][] {
-    const rows = this.sources.value ?? [];
-    return [
-      ["name", "kind", "state", "reason", "entities", "rate_per_s", "last_seen", "lag_s", "accepted_total", "rejected_total", "dropped_total"],
-      ...rows.map((row) => [
-        row.name, row.kind, row.state, row.reason, row.entities, row.rate_per_s, row.last_seen, row.lag_s,
-        row.accepted_total, row.rejected_total, row.dropped_total,
-      ]),
     ];
   }
 }

@@ -10,13 +10,12 @@ import pyarrow as pa
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from cityloop.city.export import row_batch
-from cityloop.city.surface_alarms import SensorRow
 from cityloop.city.surface_past import RecordTable
 from cityloop.kernel.errors import MissingError
 from cityloop.web.export import CSV, XLSX, csv_pieces, write_workbook
 from cityloop.web.port import CityPort
 from cityloop.web.route import get
+from cityloop.web.tables_now import NOW
 
 Form = Literal["csv", "xlsx"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -42,11 +41,14 @@ class ExportRoutes:
         self._tables: dict[str, Source] = {}
         for name in get_args(RecordTable):
             self._tables[name] = self._recorded(name)
-        self._tables["sensors"] = self._sensors
+        for name in NOW:
+            self._tables[name] = self._now(name)
 
-    async def _sensors(self, _query: ExportQuery) -> Batches:
-        """How every sensor does now, whatever the query says."""
-        yield row_batch(self._city.desk.sensors(), SensorRow)
+    def _now(self, name: str) -> Source:
+        async def rows(_query: ExportQuery) -> Batches:
+            yield await NOW[name](self._city)
+
+        return rows
 
     def _recorded(self, name: RecordTable) -> Source:
         return lambda q: self._city.past.table(name, q.run, q.since, q.until)
