@@ -47,7 +47,12 @@ def first_column(page: str, heading: str) -> set[str]:
 
 def test_no_word_is_missing_in_either_language(say: Say) -> None:
     english, chinese = say("[keys(languages.en), keys(languages.zh)].map(one => one.sort())")
-    own = ("reasons.", "refusalsBy.")  # the record holds their English sentences
+    own = (
+        "reasons.",
+        "refusalsBy.",
+        "acts.",
+        "handled.",
+    )  # the record holds their English sentences
     assert [key for key in chinese if not key.startswith(own)] == english
     assert len(english) > 300
 
@@ -62,6 +67,13 @@ def test_every_reason_and_every_refusal_is_told_in_chinese(say: Say) -> None:
 def test_every_kind_of_alarm_is_told_in_both_languages(say: Say) -> None:
     told = set(say("Object.keys(languages.en.alarm.kinds)"))
     assert first_column("alarms.md", "Kinds") <= told
+
+
+def test_what_people_did_is_told_in_chinese(say: Say) -> None:
+    acts = {"mode", "hold", "lock_out", "flash", "release", "advice", "version", "plans"}
+    assert acts | {"retention", "rejects"} == set(say("Object.keys(languages.zh.acts)"))
+    held = say("languages.zh.acts.hold({ junction: 'J12', phase: 2, minutes: 15 })")
+    assert held == "J12：保持相位 2，15 分钟。"
 
 
 @pytest.mark.parametrize(

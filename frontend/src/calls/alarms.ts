@@ -32,7 +32,7 @@ export interface ShiftEntry {
   by: string;
   kind: string;
   text: string;
-  data: Record<string, number | string | null>;
+  data: Record<string, unknown>;
 }
 
 export function readShiftLog(): Promise<ShiftEntry[]> {

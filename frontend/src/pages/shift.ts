@@ -1,6 +1,7 @@
 // The shift log: notes that people write, and what was done, each with its time and its name.
 
 import { readShiftLog, type ShiftEntry, writeShiftLog } from "../calls/alarms";
+import type { Alarm } from "../api";
 import type { Context } from "../context";
 import { h, setText } from "../dom";
 import { exportLinks } from "../parts/download";
@@ -9,6 +10,7 @@ import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
 import { timeOf, today } from "../parts/time";
 import { actAs } from "../shell/acting";
+import type { Speech } from "../words";
 import { type Page, pageHead } from "./page";
 
 const BY_HAND = ["note", "handover", "incident", "maintenance"];
@@ -100,7 +102,20 @@ export class ShiftPage implements Page {
       { name: "at", label: log.at, cell: (entry) => timeOf(this.context, entry.at) },
       { name: "kind", label: log.kind, cell: (entry) => log.kinds[entry.kind] ?? entry.kind, sort: (entry) => entry.kind },
       { name: "by", label: log.by, cell: (entry) => entry.by, sort: (entry) => entry.by },
-      { name: "text", label: log.text, cell: (entry) => entry.text },
+      { name: "text", label: log.text, cell: (entry) => said(entry, this.context.speech) },
     ];
   }
+}
+
+/** What an entry says: of its kind and figures, else the record's own sentence. */
+function said(entry: ShiftEntry, speech: Speech): string {
+  const { acts, handled, alarm } = speech.words;
+  const { act, kind, note } = entry.data;
+  const done = typeof act === "string" ? handled[act] : undefined;
+  const what = typeof kind === "string" ? alarm.kinds[kind] : undefined;
+  if (entry.kind === "alarm" && done && what) {
+    const why = typeof note === "string" && note !== "" ? `（${note}）` : "";
+    return `${done}：${what(entry.data as Alarm["data"])}${why}`;
+  }
+  return acts[entry.kind]?.(entry.data) ?? entry.text;
 }

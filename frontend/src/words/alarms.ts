@@ -112,6 +112,7 @@ const en = {
       plans: "Plans",
       calendar: "Calendar",
       retention: "Retention",
+      rejects: "Rejects",
     } as Record<string, string>,
   },
   sensors: {
@@ -229,6 +230,7 @@ const zh: typeof en = {
       plans: "方案",
       calendar: "日历",
       retention: "数据保留",
+      rejects: "拒收",
     },
   },
   sensors: {

@@ -48,7 +48,42 @@ const zhRefusals: Record<string, string> = {
   unobserved: "近期没有收到该信号机的状态。",
 };
 
-const en: { reasons: Record<string, Sentence>; refusalsBy: Record<string, string> } = { reasons: {}, refusalsBy: {} };
-const zh: typeof en = { reasons: zhReasons, refusalsBy: zhRefusals };
+/** What a person did, of an entry of the shift log: a sentence per kind of entry. */
+type Act = (data: Record<string, unknown>) => string;
+
+const t = (data: Record<string, unknown>, name: string): string => {
+  const value = data[name];
+  if (Array.isArray(value)) return value.join("、");
+  return typeof value === "string" || typeof value === "number" ? String(value) : "–";
+};
+
+const zhModes: Record<string, string> = { observe: "观察", shadow: "影子", advise: "建议", act: "执行" };
+const zhHandled: Record<string, string> = {
+  acknowledged: "确认",
+  shelved: "搁置",
+  unshelved: "恢复",
+  escalated: "上报",
+};
+
+const zhActs: Record<string, Act> = {
+  mode: (d) => `${t(d, "loop")} 在 ${t(d, "group")} 可${zhModes[t(d, "mode")] ?? t(d, "mode")}。`,
+  hold: (d) => `${t(d, "junction")}：保持相位 ${t(d, "phase")}，${t(d, "minutes")} 分钟。`,
+  lock_out: (d) => `${t(d, "junction")}：锁定 ${t(d, "minutes")} 分钟。`,
+  flash: (d) => `${t(d, "junction")}：黄闪 ${t(d, "minutes")} 分钟。`,
+  release: (d) => `${t(d, "junction")}：交还。`,
+  advice: (d) => `${t(d, "loop")} 对 ${t(d, "junction")} 的建议已${d.confirmed === true ? "确认" : "否决"}。`,
+  version: (d) => `${t(d, "loop")} 换用版本 ${t(d, "version")}：${t(d, "reason")}`,
+  plans: (d) => ("entries" in d ? `方案日历已更换：${t(d, "entries")} 条。` : `分时段方案已更换：${t(d, "plans")}`),
+  retention: (d) => `数据保留规则已更改：${t(d, "types")}`,
+  rejects: (d) => `重新读取 ${t(d, "source")} 被拒收的数据。`,
+};
+
+const en: { reasons: Record<string, Sentence>; refusalsBy: Record<string, string>; acts: Record<string, Act>; handled: Record<string, string> } = {
+  reasons: {},
+  refusalsBy: {},
+  acts: {},
+  handled: {},
+};
+const zh: typeof en = { reasons: zhReasons, refusalsBy: zhRefusals, acts: zhActs, handled: zhHandled };
 
 export const reasonWords = { en, zh };
