@@ -58,7 +58,7 @@ def read_kept(body: bytes) -> Kept:
     """What ``write_kept`` wrote; raises InputError when it is something else."""
     try:
         kept: Kept = _decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"what was kept of a reject cannot be read: {error}") from None
     return kept
 
