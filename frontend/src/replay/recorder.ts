@@ -2,8 +2,14 @@
 
 import { type Moment, readMoment } from "../api";
 
+/** A second (since 1970) of a run. */
+export interface Asked {
+  readonly run: string;
+  readonly at: number;
+}
+
 export class Recorder {
-  private wanted: { run: string; at: number } | null = null;
+  private wanted: Asked | null = null;
   private reading = false;
 
   constructor(
@@ -11,9 +17,8 @@ export class Recorder {
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  /** Ask for the moment `at` (seconds since 1970) of a run. */
-  ask(run: string, at: number): void {
-    this.wanted = { run, at };
+  ask(asked: Asked): void {
+    this.wanted = asked;
     if (!this.reading) void this.read();
   }
 
@@ -41,7 +46,7 @@ export class Recorder {
     return this.wanted !== null;
   }
 
-  private next(done: { run: string; at: number }): { run: string; at: number } | null {
+  private next(done: Asked): Asked | null {
     if (this.wanted === done) this.wanted = null;
     return this.wanted;
   }

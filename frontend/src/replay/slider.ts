@@ -3,7 +3,7 @@
 import { ApiError, readRuns, type Run } from "../api";
 import type { Context } from "../context";
 import { button, h, setAttribute, setText } from "../dom";
-import { Recorder } from "./recorder";
+import { type Asked, Recorder } from "./recorder";
 
 const SPEEDS = [1, 5, 20, 60];
 const TICK_MS = 250;
@@ -22,6 +22,8 @@ export class TimeSlider {
   private readonly trouble = h("p", { class: "trouble", role: "alert", hidden: true });
   private readonly recorder: Recorder;
   private known: Run[] = [];
+  /** The second the person went to; the record shows it when it has answered. Null when live. */
+  private gone: Asked | null = null;
   private timer = 0;
   private readAt = -Infinity;
 
@@ -60,15 +62,16 @@ export class TimeSlider {
     const { words } = speech;
     const past = store.replay !== null;
     this.learn();
-    const at = this.at;
+    // News comes while the record is still asked: they must not take the slider from the person.
+    const at = this.gone?.at ?? this.at;
     setAttribute(this.element, "data-replay", String(past));
     setAttribute(this.range, "min", this.begin);
     setAttribute(this.range, "max", this.end);
-    if (document.activeElement !== this.range || !past) this.range.value = String(at);
+    this.range.value = String(at);
     this.range.disabled = this.end <= this.begin;
     const clock = at > 0 ? speech.clock(new Date(at * 1000).toISOString()) : "–";
     setText(this.time, clock);
-    setAttribute(this.range, "aria-valuetext", past ? `${words.replayed}: ${clock}` : `${words.live}: ${clock}`);
+    setAttribute(this.range, "aria-valuetext", this.gone ? `${words.replayed}: ${clock}` : `${words.live}: ${clock}`);
     setText(this.mark, past ? words.replayed : "");
     setAttribute(this.mark, "title", past ? words.replayNoVehicles : "");
     this.live.hidden = !past;
@@ -118,7 +121,7 @@ export class TimeSlider {
     if (performance.now() - this.readAt < 5000) return;
     this.readAt = performance.now();
     void readRuns().then((runs) => {
-      const chosen = this.context.store.replay?.run ?? run;
+      const chosen = this.gone?.run ?? run;
       this.known = runs;
       const { speech } = this.context;
       const name = ({ begins }: Run) => `${speech.day(begins)} ${speech.clock(begins)}`;
@@ -134,13 +137,13 @@ export class TimeSlider {
     if (run === undefined) return;
     const to = Math.min(this.end, Math.max(this.begin, Math.round(at)));
     this.trouble.hidden = true;
-    this.range.value = String(to);
-    setText(this.time, this.context.speech.clock(new Date(to * 1000).toISOString()));
-    this.recorder.ask(run, to);
+    this.gone = { run, at: to };
+    this.recorder.ask(this.gone);
+    this.show();
   }
 
   private key(event: KeyboardEvent): void {
-    const now = Number(this.range.value);
+    const now = this.gone?.at ?? this.at;
     const to: Record<string, number> = {
       ArrowLeft: now - STEP_S,
       ArrowDown: now - STEP_S,
@@ -162,14 +165,14 @@ export class TimeSlider {
     if (this.playing) this.stop();
     else {
       // From live there is nothing to play yet: begin a little back.
-      if (this.context.store.replay === null) this.seek(this.end - LEAP_S);
+      if (this.gone === null) this.seek(this.end - LEAP_S);
       this.timer = setInterval(() => this.go(), TICK_MS);
     }
     this.show();
   }
 
   private go(): void {
-    const at = Number(this.range.value) + Math.max(1, Math.round((Number(this.speed.value) * TICK_MS) / 1000));
+    const at = (this.gone?.at ?? this.at) + Math.max(1, Math.round((Number(this.speed.value) * TICK_MS) / 1000));
     if (at >= this.end) this.back();
     else this.seek(at);
   }
@@ -181,6 +184,7 @@ export class TimeSlider {
 
   private back(): void {
     this.stop();
+    this.gone = null;
     this.recorder.forget();
     this.runs.value = this.context.store.live?.run ?? "";
     this.context.store.show(null);
@@ -191,6 +195,8 @@ export class TimeSlider {
   private fail(error: unknown): void {
     if (!(error instanceof ApiError)) throw error;
     this.stop();
+    const { replay } = this.context.store;
+    this.gone = replay && { run: replay.run, at: this.at };
     const { words } = this.context.speech;
     setText(this.trouble, `${error.message || words.failed} ${error.advice || words.failedAdvice}`);
     this.trouble.hidden = false;

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from tests.web.browser.conftest import hold
 from tests.web.conftest import Served
 
 INKED = """() => {
@@ -33,6 +34,7 @@ def slider(page: Page) -> None:
     """Focus the time slider."""
     expect(page.get_by_role("slider")).to_be_enabled()
     page.get_by_role("slider").focus()
+    expect(page.get_by_role("slider")).to_be_focused()
 
 
 def test_the_ground_is_drawn_by_webgl_without_a_word_from_outside(page: Page) -> None:
@@ -128,6 +130,20 @@ def test_the_past_is_walked_by_keyboard_and_played(page: Page) -> None:
     expect(page.locator(".clock")).to_have_text(re.compile(r"10:1[1-4]:(07|[1-5]\d)"))
     page.keyboard.press("End")
     expect(page.locator(".clock")).to_have_text("10:15:00")
+
+
+def test_news_do_not_take_the_slider_from_who_waits_for_a_slow_record(
+    page: Page, live: Served
+) -> None:
+    held: list[Route] = []
+    page.route("**/api/history/moment*", lambda route: hold(held, route), times=1)
+    slider(page)
+    page.keyboard.press("Home")
+    live.advance(1)
+    expect(page.locator(".clock")).to_have_text("10:15:01")
+    page.keyboard.press("PageUp")
+    held[0].continue_()
+    expect(page.locator(".clock")).to_have_text("10:11:01")
 
 
 def test_nothing_is_operated_while_the_past_is_shown(page: Page) -> None:

@@ -3,15 +3,11 @@
 import re
 
 from playwright.sync_api import Browser, Page, Route, expect
+from tests.web.browser.conftest import hold
 from tests.web.conftest import Served
 from tests.web.replay import ReplayCity
 
 from cityloop.web.app import ASSETS
-
-
-def hold(held: list[Route], route: Route) -> None:
-    """Keep an answer back; a list's own method cannot be told from a class by the driver."""
-    held.append(route)
 
 
 def test_before_the_map_has_come_the_page_says_that_it_reads(
