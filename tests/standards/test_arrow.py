@@ -1,7 +1,10 @@
 """A batch as bytes: nothing is lost, and bytes that are no batch are refused, never believed."""
 
+import struct
+import zlib
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,7 +139,7 @@ def test_a_frame_whose_ids_are_not_known_is_refused() -> None:
 def test_a_layout_of_the_future_is_refused_by_name() -> None:
     body = bytearray(write_batch(Batch("twin", "r1", 1)))
     body[3] = 9
-    with pytest.raises(InputError, match="layout 9 is newer than 1"):
+    with pytest.raises(InputError, match="layout 9 is newer than 2"):
         read_batch(bytes(body), {})
 
 
@@ -158,3 +161,17 @@ def test_bytes_that_are_no_ids_are_refused_or_read_as_distinct_ids(noise: bytes)
     except InputError:
         return
     assert len(set(names)) == len(names)
+
+
+def test_a_batch_of_the_layout_without_writes_is_still_read() -> None:
+    batch = Batch("twin", "r1", 1)
+    older = msgspec.msgpack.encode(["twin", "r1", 1, [], []])
+    size = struct.pack("<I", len(older))
+    rest = older + bytes(-(12 + len(older)) % 8)
+    checksum = struct.pack("<I", zlib.crc32(rest, zlib.crc32(size)))
+    assert read_batch(b"CLB\x01" + checksum + size + rest, {}) == batch
+
+
+def test_writes_of_the_api_come_back_as_they_went() -> None:
+    batch = Batch("ngsi-ld", "api", 1, writes=(b'["delete","urn:a",1]', b"x"))
+    assert read_batch(write_batch(batch), {}) == batch

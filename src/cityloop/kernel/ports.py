@@ -17,6 +17,7 @@ class Batch:
     """What one source delivers at once; the unit that is committed whole or not at all.
 
     ``sequence`` counts up from 1 within (source, run): a batch sent again is recognised by it.
+    ``writes``: what clients of the NGSI-LD API did, each as ``standards.cim.writes`` wrote it.
     """
 
     source: str
@@ -25,6 +26,7 @@ class Batch:
     frames: tuple[Frame, ...] = ()
     changes: tuple[Change, ...] = ()
     rows: tuple[Rows, ...] = ()
+    writes: tuple[bytes, ...] = ()
 
     @property
     def parts(self) -> tuple[Frame | Rows, ...]:

@@ -1,15 +1,16 @@
 """A batch as bytes: Arrow record batches behind one small header; for the log and for sockets.
 
-Layout, little-endian, version 1::
+Layout, little-endian, version 2::
 
     "CLB" | version u8 | CRC-32 u32 of all that follows | header length u32 | header | 0-pad to 8
     one encapsulated Arrow IPC record batch per frame and per ``Rows`` (its schema follows from the
     header)
 
 The header is msgpack: source, run, sequence, one part per frame (type, run, time, digest of the
-entity ids, rows, columns, length) and the remainder changes. A part of ``Rows`` has a flag, and
-its record batch begins with each row's entity and time. Entity ids are not repeated: a part names
-its ``EntityIds`` by digest, and whoever keeps or sends batches keeps or sends each list once
+entity ids, rows, columns, length), the remainder changes and the writes (version 1 had none). A
+part of ``Rows`` has a flag, and its record batch begins with each row's entity and time. Entity ids
+are not repeated: a part names its ``EntityIds`` by digest, and whoever keeps or sends batches keeps
+or sends each list once
 (``ids_of``, ``write_ids``, ``read_ids``). A column's nulls are Arrow validity; its absent rows are
 a boolean column after it. What lies under a null or absent row is written as zero, and an absent
 row is not null, so equal batches give equal bytes.
@@ -34,7 +35,7 @@ from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
 
-VERSION = 1
+VERSION = 2
 """Of the layout; a reader upcasts older ones and refuses newer ones."""
 
 _MAGIC = b"CLB"
@@ -98,6 +99,7 @@ class _Header(msgspec.Struct, array_like=True, frozen=True):
     sequence: int
     parts: tuple[_Part, ...]
     changes: tuple[_Change, ...]
+    writes: tuple[bytes, ...] = ()
 
 
 _Written = tuple[_Part, "pa.Buffer | bytes"]
@@ -143,6 +145,7 @@ def write_batch(batch: Batch) -> bytes:
             batch.sequence,
             parts,
             tuple(_write_change(change) for change in batch.changes),
+            batch.writes,
         )
     )
     rest = b"".join((header, bytes(-(_PRELUDE.size + len(header)) % 8), *bodies))
@@ -184,7 +187,8 @@ def read_batch(
             frames.append(found)
         start = end
     changes = tuple(_read_change(change) for change in header.changes)
-    return Batch(header.source, header.run, header.sequence, tuple(frames), changes, tuple(rows))
+    head = header.source, header.run, header.sequence
+    return Batch(*head, tuple(frames), changes, tuple(rows), header.writes)
 
 
 def _open(body: bytes) -> tuple[_Header, int]:
@@ -194,7 +198,7 @@ def _open(body: bytes) -> tuple[_Header, int]:
     magic, version, checksum, length = _PRELUDE.unpack_from(body)
     if magic != _MAGIC:
         raise InputError(f"not a batch: it starts with {magic!r}, not {_MAGIC!r}")
-    if version != VERSION:
+    if version > VERSION:
         raise InputError(f"batch layout {version} is newer than {VERSION}; update cityloop")
     if zlib.crc32(memoryview(body)[_CHECKED_FROM:]) != checksum:
         raise InputError(f"a batch of {len(body)} bytes is cut or garbled: checksum differs")

@@ -1,0 +1,105 @@
+"""An entity as the store holds it, and what one write made of it."""
+
+from typing import NamedTuple
+
+from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.times import read_datetime
+from cityloop.standards.cim.writes import Put, Write, read_kept, write_kept, write_put, write_write
+
+
+class Held:
+    """One state of one entity. What reading it needs is decoded when first asked for.
+
+    ``key``: its row, given once and never again. ``types``: its types, one a line, as they are
+    kept. ``expires``: ms of wall time, None where it stays.
+    """
+
+    __slots__ = ("_doc", "_kept", "created", "expires", "id", "key", "modified", "types")
+
+    def __init__(self, key: int, kept: Kept) -> None:
+        self.key = key
+        self.id: str = kept["id"]
+        self.types = "\n".join(kept["type"])
+        self.created: int = kept["createdAt"]
+        self.modified: int = kept["modifiedAt"]
+        self.expires = expires_of(kept)
+        self._doc = ""
+        self._kept: Kept | None = kept
+
+    @classmethod
+    def stored(cls, row: "Row") -> "Held":
+        """The entity that a row of the table holds."""
+        held: Held = cls.__new__(cls)
+        held.key, held.id, held.types, held._doc = row.key, row.id, row.types, row.doc
+        held.created, held.modified, held.expires = row.created, row.modified, row.expires
+        held._kept = None
+        return held
+
+    @property
+    def kept(self) -> Kept:
+        """Its kept form."""
+        if self._kept is None:
+            self._kept = read_kept(self._doc)
+        return self._kept
+
+    @property
+    def doc(self) -> str:
+        """Its kept form as JSON."""
+        if not self._doc:
+            self.encode()
+        return self._doc
+
+    def encode(self) -> None:
+        """Write ``doc``; raises OverflowError for an integer beyond 64 bits."""
+        self._doc = write_kept(self.kept).decode()
+
+    def row(self) -> "Row":
+        """Its row of the table."""
+        return Row(
+            self.key, self.id, self.types, self.doc, self.created, self.modified, self.expires
+        )
+
+
+class Row(NamedTuple):
+    """A row of the table ``entities``."""
+
+    key: int
+    id: str
+    types: str
+    doc: str
+    created: int
+    modified: int
+    expires: int | None
+
+
+class Written(NamedTuple):
+    """What one write made of one entity: ``before`` None is new, ``after`` None is gone.
+
+    ``body``: the write as the log holds it.
+    """
+
+    before: Held | None
+    after: Held | None
+    write: Write
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The entity's id."""
+        return self.write.id
+
+
+def written(before: Held | None, after: Held | None, write: Write) -> Written:
+    """``write`` with its bytes; raises OverflowError for an integer beyond 64 bits."""
+    if after is not None and isinstance(write, Put):
+        return Written(before, after, write, write_put(after.doc.encode()))
+    if after is not None:
+        # Encoded now, so that what cannot be kept is refused before it is queued.
+        after.encode()
+    return Written(before, after, write, write_write(write))
+
+
+def expires_of(kept: Kept) -> int | None:
+    """When an entity vanishes, in ms; None where it stays."""
+    told = kept.get("expiresAt")
+    return read_datetime(told) if told else None

@@ -1,0 +1,122 @@
+"""What an operation of the API does to one entity: the record of it in the log.
+
+A Write says what stands afterwards, never what was asked for, so a replay needs no rules:
+``applied`` is all of it. As bytes a Write is a JSON array that begins with its kind.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from cityloop.kernel.errors import InputError
+from cityloop.standards.cim.kept import Attributes, Instance, Kept
+
+
+class Put(msgspec.Struct, array_like=True, frozen=True, tag="put"):
+    """An entity is created, or takes the place of the one with its id."""
+
+    kept: Kept
+
+    @property
+    def id(self) -> str:
+        """The entity's id."""
+        name: str = self.kept["id"]
+        return name
+
+    @property
+    def at(self) -> int:
+        """When it was written, in ms of wall time."""
+        moment: int = self.kept["modifiedAt"]
+        return moment
+
+
+class Alter(msgspec.Struct, array_like=True, frozen=True, tag="alter"):
+    """Some instances of an entity's attributes are set (whole), others dropped.
+
+    ``types``, ``scope`` and ``expires`` stand afterwards; None leaves them as they are, an empty
+    ``scope`` or ``expires`` removes it. ``at``: the entity's new ``modifiedAt``.
+    """
+
+    id: str
+    at: int
+    set: Attributes
+    dropped: tuple[tuple[str, str], ...] = ()
+    types: list[str] | None = None
+    scope: list[str] | None = None
+    expires: str | None = None
+
+
+class Delete(msgspec.Struct, array_like=True, frozen=True, tag="delete"):
+    """An entity is gone."""
+
+    id: str
+    at: int
+
+
+Write: TypeAlias = Put | Alter | Delete
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Put | Alter | Delete).decode
+write_kept = _encode
+"""A kept entity as JSON."""
+_decode_kept = msgspec.json.Decoder(dict).decode
+
+
+def read_kept(body: bytes | str) -> Kept:
+    """The kept entity that ``write_kept`` wrote."""
+    return _decode_kept(body)
+
+
+def write_put(kept: bytes) -> bytes:
+    """A Put as bytes, of a kept entity that is bytes already."""
+    return b'["put",%b]' % kept
+
+
+def write_write(write: Write) -> bytes:
+    """``write`` as bytes; raises OverflowError for an integer beyond 64 bits."""
+    return _encode(write)
+
+
+def read_write(body: bytes) -> Write:
+    """The Write that ``write_write`` wrote; raises InputError when ``body`` is none."""
+    try:
+        write: Write = _decode(body)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"not a write of the API: {error}") from error
+    return write
+
+
+def applied(kept: Kept | None, write: Write) -> Kept | None:
+    """The entity after ``write``, None when it is gone; ``kept`` is not touched.
+
+    Raises ValueError when an entity is altered that does not exist.
+    """
+    if isinstance(write, Put):
+        return write.kept
+    if isinstance(write, Delete):
+        return None
+    if kept is None:
+        raise ValueError(f"{write.id} is altered but does not exist")
+    after = {**kept, "modifiedAt": write.at, "attrs": _altered(kept["attrs"], write)}
+    if write.types is not None:
+        after["type"] = write.types
+    for name, value in (("scope", write.scope), ("expiresAt", write.expires)):
+        if value:
+            after[name] = value
+        elif value is not None:
+            after.pop(name, None)
+    return after
+
+
+def _altered(attributes: Attributes, write: Alter) -> Attributes:
+    after = dict(attributes)
+    for attribute, dataset in write.dropped:
+        left = {name: held for name, held in after.get(attribute, {}).items() if name != dataset}
+        if left:
+            after[attribute] = left
+        else:
+            after.pop(attribute, None)
+    for attribute, instances in write.set.items():
+        held: dict[str, Instance] | None = after.get(attribute)
+        after[attribute] = {**held, **instances} if held else instances
+    return after
