@@ -1,24 +1,21 @@
-"""What the doors of a city carry: MQTT and HTTP push, durable, through the gate.
+"""What MQTT carries, durable, through the gate; HTTP push is measured in ``benchmarks.push``.
 
     python -m benchmarks.intake
 
 A real mosquitto, hub and intake process, and messages of 300 bytes of one entity each. ``rate`` is
 wall time, beside it what the two processes took of CPU: on a busy machine only the latter tells.
-HTTP posts of 1,000 rows are compared with appending the same bytes to a file with one fdatasync a
-post, in the same run. Acknowledgements are timed at half the highest rate seen.
+Acknowledgements are timed at half the highest rate seen.
 """
 
 import asyncio
 import json
 import multiprocessing as mp
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,16 +32,14 @@ from cityloop.kernel.clock import WallTime, iso
 from cityloop.perception.devices import Declared
 from cityloop.perception.sources import AnySource
 from cityloop.perception.sources.mqtt import MqttSettings
-from cityloop.perception.sources.push import PushSettings
 from cityloop.standards import mqtt
 from cityloop.standards.attributes import declared
 
 HANGZHOU = Path(__file__).parent.parent / "examples" / "hangzhou"
-MQTT_PORT, PUSH_PORT = 18931, 18932
+MQTT_PORT = 18931
 MESSAGES = 150_000
 DEVICES = 5_000
 TYPE = "TrafficFlowObserved"
-POSTS, POST_ROWS, POSTERS = 250, 1000, 8
 LATENCY_S, HALF_RATE = 8.0, 4_000
 MANY, TYPES = 50_000, 20
 
@@ -335,100 +330,5 @@ async def publish_many(types: list[str]) -> None:
     await publish(bodies_of_all())
 
 
-class Poster:
-    """One client on one connection that posts and waits for its answer."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    async def post(self, bodies: list[bytes], every_s: float = 0.0, turn: float = 0.0) -> None:
-        """Post all, one every so many seconds, beginning at its turn."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", PUSH_PORT)
-        begin = time.monotonic() + turn
-        for number, body in enumerate(bodies):
-            await asyncio.sleep(max(0.0, begin + number * every_s - time.monotonic()))
-            started = time.monotonic()
-            head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            assert b" 200 " in answer, answer
-            length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
-            await reader.readexactly(length)
-            self.times.append(time.monotonic() - started)
-        writer.close()
-
-
-def bodies(first: int, now_ms: int) -> list[bytes]:
-    """Posts of ``POST_ROWS`` entities."""
-    posts = []
-    for post in range(first, first + POSTS):
-        rows = (
-            payload(n, observed_at(n, now_ms))
-            for n in range(post * POST_ROWS, (post + 1) * POST_ROWS)
-        )
-        posts.append(b"[" + b",".join(rows) + b"]")
-    return posts
-
-
-def _post_all(posts: list[bytes], every_s: float, told: "Connection[Any, Any]") -> None:
-    async def go() -> list[float]:
-        posters = [Poster() for _ in range(POSTERS)]
-        work = [
-            poster.post(posts[i::POSTERS], every_s * POSTERS, i * every_s)
-            for i, poster in enumerate(posters)
-        ]
-        await asyncio.gather(*work)
-        return [t for poster in posters for t in poster.times]
-
-    started = time.monotonic()
-    times = asyncio.run(go())
-    told.send((time.monotonic() - started, times))
-
-
-def _posted(posts: list[bytes], every_s: float = 0.0) -> tuple[float, list[float]]:
-    """Seconds it took, and each answer's; the client is a process of its own."""
-    ours, theirs = mp.Pipe()
-    process = mp.get_context("fork").Process(target=_post_all, args=(posts, every_s, theirs))
-    process.start()
-    found: tuple[float, list[float]] = ours.recv()
-    process.join()
-    return found
-
-
-def raw_append(folder: Path, posts: list[bytes]) -> float:
-    """Seconds to append the same bytes with one fdatasync a post."""
-    started = time.monotonic()
-    with (folder / "raw").open("wb", buffering=0) as file:
-        for body in posts:
-            file.write(body)
-            os.fdatasync(file.fileno())
-    return time.monotonic() - started
-
-
-def push_rate() -> list[Result]:
-    """Posts of 1,000 rows against raw appends; then the answers at half of that rate."""
-    push = PushSettings(port=PUSH_PORT, devices={TYPE: f"urn:ngsi-ld:{TYPE}:*"})
-    now_ms = int(time.time() * 1000)
-    with TemporaryDirectory() as folder, doors(push=push) as running:
-        time.sleep(1.0)
-        posts = bodies(0, now_ms)
-        raw_s = raw_append(Path(folder), posts)
-        cpu = running.cpu_s()
-        took_s, _ = _posted(posts)
-        used = [after - before for after, before in zip(running.cpu_s(), cpu, strict=True)]
-        every_s = 2 * took_s / POSTS
-        _, times = _posted(bodies(POSTS, now_ms), every_s)
-        row = running.sources()["push"]
-    rows = POSTS * POST_ROWS
-    assert row["accepted_total"] == 2 * rows, row
-    p99 = float(np.percentile(times, 99)) * 1000
-    return [
-        Result("HTTP posts of 1,000 rows: durable rows a second", rows / took_s, "1/s",
-               rows / raw_s, raw_s / took_s),
-        Result("the same by CPU of intake and hub", rows / sum(used), "1/s"),
-        Result("HTTP: p99 of answers at half of that rate", p99, "ms"),
-    ]  # fmt: skip
-
-
 if __name__ == "__main__":
-    record("intake", *mqtt_rate(), *mqtt_latency(), *push_rate(), *memory())
+    record("intake", *mqtt_rate(), *mqtt_latency(), *memory())

@@ -16,11 +16,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["cityloop.standards"]):
+    from tests.standards.arrow_payload import stream
     from tests.standards.payloads import FORMATS, NOW
 
     from cityloop.kernel.errors import InputError
     from cityloop.standards import mqtt
     from cityloop.standards.arrow import read_batch, read_ids
+    from cityloop.standards.arrow_rows import ArrowRows
     from cityloop.standards.attributes import declared
     from cityloop.standards.kept import read_kept
     from cityloop.standards.mapping import Mapped, MappingTable
@@ -73,6 +75,10 @@ TARGETS = {
         _SENML, _one(SenMl(declared(), "WeatherObserved", "urn:ngsi-ld:{type}:{name}", {}))
     ),
     "mapping": Target(_MAPPED, _one(Mapped(declared(), _TABLE))),
+    "arrow": Target(
+        stream({"id": ["a", None], "intensity": [1.0, 2.0], "vehicleType": ["car", "bus"]}),
+        _one(ArrowRows(declared())),
+    ),
     "batch": Target(b"CLB\x01", lambda body: read_batch(body, {})),
     "ids": Target(b"", read_ids),
     "kept": Target(b"", read_kept),

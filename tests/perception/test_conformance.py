@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 import httpx
+import pyarrow as pa
 import pytest
 from tests.perception.conftest import broker, setup_of
 from tests.perception.inlet import HandClock, Inlet
 from tests.perception.test_mqtt_source import publish
 from tests.perception.web_server import Site, body, serving
+from tests.standards.arrow_payload import stream
 
 from cityloop.city.intake_process import rows_of
 from cityloop.kernel.changes import Reject
@@ -35,6 +37,7 @@ from cityloop.perception.sources.mqtt import MqttSettings
 from cityloop.perception.sources.poll import Poll, PollSettings
 from cityloop.perception.sources.push import PushSettings
 from cityloop.perception.sources.table_settings import TableSettings
+from cityloop.standards.arrow_rows import MARK, MEDIA_TYPE
 from cityloop.standards.attributes import declared
 from cityloop.standards.readings import Decoded, Fault
 
@@ -119,6 +122,12 @@ def ngsi_ld(*said: Said) -> bytes:
     ).encode()
 
 
+def arrow(*said: Said) -> bytes:
+    names, times, values = zip(*said, strict=True)
+    at = pa.array(times, pa.timestamp("ms", "UTC"))
+    return stream({"id": names, "observedAt": at, "temperature": values}, type_=TYPE)
+
+
 def csv(*said: Said) -> bytes:
     lines = [f"{name},{iso(CityTime(at))},{value}" for name, at, value in said]
     return "\n".join(["id,at,temperature", *lines, ""]).encode()
@@ -137,8 +146,13 @@ class PushWay:
         self.source = settings.source(setup_of(self.folder))
 
     async def send(self, payload: bytes) -> None:
+        headers = {"Content-Type": MEDIA_TYPE if payload.startswith(MARK) else "application/json"}
         async with httpx.AsyncClient() as client:
-            await client.post(f"http://127.0.0.1:{self.port}/", content=payload)
+            await client.post(f"http://127.0.0.1:{self.port}/", content=payload, headers=headers)
+
+
+class ArrowWay(PushWay):
+    write = staticmethod(arrow)
 
 
 @dataclass
@@ -221,6 +235,7 @@ class MqttWay:
 
 WAYS: dict[str, Callable[[City, int, Path, Site], Way]] = {
     "http": PushWay,
+    "http arrow": ArrowWay,
     "mqtt": MqttWay,
     "poll": PollWay,
     "files": FilesWay,
@@ -277,7 +292,7 @@ def _kinds() -> set[str]:
 
 
 def test_every_kind_has_a_way_or_a_test_of_its_own() -> None:
-    assert _kinds() == WAYS.keys() | TRIED_APART
+    assert _kinds() == {way.partition(" ")[0] for way in WAYS} | TRIED_APART
 
 
 @pytest.fixture
@@ -296,7 +311,7 @@ def test_a_payload_that_is_none_leaves_a_reason_and_what_follows_is_let_in(
 ) -> None:
     city = street.bring(bad, ((KNOWN, now, 21.5),))
     assert city.held == {(KNOWN, now, 21.5): 1}
-    assert city.rejects or street.kind == "http"  # the sender is told: 400, 413, 422
+    assert city.rejects or street.kind.startswith("http")  # the sender is told: 400, 413, 422
 
 
 def test_a_device_that_is_not_declared_is_named_and_the_others_are_let_in(

@@ -1,11 +1,17 @@
 """What the pages of sources tell people to paste works."""
 
+import asyncio
+import json
 import re
+import sys
 import tomllib
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.perception.conftest import HeldIntake
+from tests.perception.test_push import pushed
 from tests.standards.payloads import NOW
 
 from cityloop.perception.sources import AnySource
@@ -55,3 +61,16 @@ def test_every_json_format_has_a_payload_to_paste() -> None:
         "openaq",
         "sensorthings",
     }
+
+
+def test_the_program_that_posts_columns_is_answered(free_port: int, tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (PAGES / "http-push.md").read_text(), re.DOTALL)
+    program = program.replace(":8010", f":{free_port}")
+
+    async def talk(_: object, intake: HeldIntake) -> None:
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE)
+        told, _ = await child.communicate()
+        assert json.loads(told) == {"accepted": 2, "rejected": 0, "rejects": []}
+        assert intake.entities == [f"urn:ngsi-ld:AirQualityObserved:Main-{n}" for n in (12, 14)]
+
+    pushed(free_port, tmp_path, talk)

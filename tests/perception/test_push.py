@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from tests.perception.conftest import HeldIntake, setup_of
+from tests.standards.arrow_payload import stream
 
 from cityloop.perception.source import Secret
 from cityloop.perception.sources.push import PushSettings
+from cityloop.standards.arrow_rows import MEDIA_TYPE
 
 Talk = Callable[[httpx.AsyncClient, HeldIntake], Awaitable[None]]
 
@@ -57,6 +59,23 @@ def test_single_and_batch_are_taken_and_faults_are_told(free_port: int, tmp_path
     pushed(free_port, tmp_path, talk)
 
 
+def test_an_arrow_stream_is_taken_once_and_its_faults_are_told(
+    free_port: int, tmp_path: Path
+) -> None:
+    body = stream({"id": ["a", "b"], "intensity": [3.0, 4.0], "colour": ["red", "blue"]})
+
+    async def talk(client: httpx.AsyncClient, intake: HeldIntake) -> None:
+        headers = {"Content-Type": MEDIA_TYPE, "Idempotency-Key": "k1"}
+        packed = {"Content-Encoding": "gzip", "Content-Type": MEDIA_TYPE}
+        answers = [await client.post("/", content=body, headers=headers) for _ in range(2)]
+        assert {(a.json()["accepted"], a.json()["rejected"]) for a in answers} == {(2, 1)}
+        assert intake.entities == ["a", "b"]
+        answer = await client.post("/", content=gzip.compress(body), headers=packed)
+        assert answer.json()["accepted"] == 2
+
+    pushed(free_port, tmp_path, talk)
+
+
 def test_the_answer_comes_after_the_commit(free_port: int, tmp_path: Path) -> None:
     async def talk(client: httpx.AsyncClient, intake: HeldIntake) -> None:
         post = asyncio.create_task(client.post("/", content=flows("a")))
@@ -90,6 +109,10 @@ def test_a_body_with_a_key_is_taken_once(free_port: int, tmp_path: Path) -> None
         (b"not packed", {"Content-Encoding": "gzip"}, 400, "cannot be unpacked"),
         (gzip.compress(b"[]" * 999)[:-9], {"Content-Encoding": "gzip"}, 400, "cut"),
         (b"[]", {"Content-Encoding": "br"}, 415, "packed in a way"),
+        (b"[]", {"Content-Type": MEDIA_TYPE}, 415, "no Arrow stream"),
+        (stream({"id": ["a"], "laneId": [1]}), {}, 415, f"Send Content-Type: {MEDIA_TYPE}"),
+        (b"\xff" * 40, {"Content-Type": MEDIA_TYPE}, 400, "malformed: no Arrow stream"),
+        (stream({"id": ["a"]}), {"Content-Type": MEDIA_TYPE}, 422, "[]"),
         (b'{"id": "\xff"}', {}, 400, "invalid UTF-8 at byte 8"),
         (b'{"id": ', {}, 400, "truncated"),
         (b"", {}, 400, "malformed"),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from types import MappingProxyType
 
 import numpy as np
@@ -29,7 +30,15 @@ class EntityIds:
     @cached_property
     def index(self) -> Mapping[str, int]:
         """Entity id → row."""
-        return MappingProxyType({name: row for row, name in enumerate(self.names)})
+        return MappingProxyType(self._rows)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def rows(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
+        """The row of each name, shape (n,); -1 where it is none of them."""
+        return np.fromiter(map(self._rows.get, names, repeat(-1)), np.int32, len(names))
 
     @cached_property
     def digest(self) -> bytes:

@@ -119,10 +119,11 @@ class Register:
         ids = self._ids.get(readings.type)
         if ids is None:
             return None, range(len(readings))
-        entity = _codes(ids, readings)
+        names = readings.entities.tolist()
+        entity = ids.rows(names)
         if entity.min(initial=0) < 0:
             ids = self._grown(readings.type, ids, readings.entities[entity < 0].tolist())
-            entity = _codes(ids, readings)
+            entity = ids.rows(names)
         rows = Rows(readings.type, run, ids, entity, readings.observed_at, readings.columns)
         known = entity >= 0
         if known.all():
@@ -135,9 +136,3 @@ class Register:
         if fresh and len(ids) + len(fresh) <= MOST_BY_PATTERN:
             self._ids[type_] = ids = EntityIds((*ids.names, *fresh))
         return ids
-
-
-def _codes(ids: EntityIds, readings: Readings) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
-    index = ids.index
-    found = (index.get(name, -1) for name in readings.entities.tolist())
-    return np.fromiter(found, np.int32, len(readings))

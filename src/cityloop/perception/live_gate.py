@@ -14,6 +14,15 @@ import numpy.typing as npt
 
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, iso, seconds
+from cityloop.kernel.compiled import (
+    INT_TABLE,
+    INTS,
+    NOTHING,
+    TABLE_OF_INTS,
+    VECTOR_OF_BOOLS,
+    VECTOR_OF_INTS,
+    compiled,
+)
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.frame import Bools, Column, EntityIds
 from cityloop.kernel.ports import Batch
@@ -50,27 +59,28 @@ class _Heard:
         self._known: dict[bytes, Ints] = {}
         self._keys = np.full((0, _RECALLED), _NEVER, np.int64)
         self._next = np.zeros(0, np.int64)
+        self._row = np.zeros(0, np.int64)
 
     def fresh(self, part: Rows, keys: Ints) -> Bools:
         """Rows that were not heard before, nor earlier in the part."""
         slots = self._slots_of(part.ids)[part.entity]
-        fresh: Bools = ~(self._keys[slots] == keys[:, None]).any(axis=1)
-        order = np.lexsort((np.arange(len(keys)), keys, slots))
-        again = (np.diff(slots[order]) == 0) & (np.diff(keys[order]) == 0)
-        fresh[order[1:][again]] = False
+        fresh = _unheard(slots, keys, self._keys)
+        if self._repeats(slots):
+            order = np.lexsort((np.arange(len(keys)), keys, slots))
+            again = (np.diff(slots[order]) == 0) & (np.diff(keys[order]) == 0)
+            fresh[order[1:][again]] = False
         return fresh
+
+    def _repeats(self, slots: Ints) -> bool:
+        """Whether a device has several rows in a part; mostly none has, which spares a sort."""
+        rows = np.arange(len(slots))
+        self._row[slots] = rows
+        return bool((self._row[slots] != rows).any())
 
     def hear(self, part: Rows, keys: Ints) -> None:
         """Remember rows; of more than fit, the last."""
         slots = self._slots_of(part.ids)[part.entity]
-        order = np.argsort(slots, kind="stable")
-        first = np.ones(len(order), np.bool_)
-        first[1:] = np.diff(slots[order]) != 0
-        starts = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-        turn = np.arange(len(order)) - starts
-        places = (self._next[slots[order]] + turn) % _RECALLED
-        self._keys[slots[order], places] = keys[order]
-        np.add.at(self._next, slots, 1)
+        _remember(slots, keys, self._keys, self._next)
 
     def _slots_of(self, ids: EntityIds) -> Ints:
         slots = self._known.get(ids.digest)
@@ -84,7 +94,28 @@ class _Heard:
             fill = np.full((more, _RECALLED), _NEVER, np.int64)
             self._keys = np.concatenate([self._keys, fill])
             self._next = np.concatenate([self._next, np.zeros(more, np.int64)])
+            self._row = np.concatenate([self._row, np.zeros(more, np.int64)])
         return slots
+
+
+@compiled(VECTOR_OF_BOOLS, INTS, INTS, INT_TABLE)
+def _unheard(slots: Ints, keys: Ints, heard: Ints) -> Bools:
+    """Which keys are not among those of their device."""
+    fresh = np.ones(len(keys), np.bool_)
+    for i in range(len(keys)):
+        for j in range(heard.shape[1]):
+            if heard[slots[i], j] == keys[i]:
+                fresh[i] = False
+    return fresh
+
+
+@compiled(NOTHING, INTS, INTS, TABLE_OF_INTS, VECTOR_OF_INTS)
+def _remember(slots: Ints, keys: Ints, heard: Ints, turns: Ints) -> None:
+    """Put keys into the rings of their devices, in order; ``turns``: how many each was told."""
+    for i in range(len(keys)):
+        slot = slots[i]
+        heard[slot, turns[slot] % heard.shape[1]] = keys[i]
+        turns[slot] += 1
 
 
 class LiveGate:
@@ -160,7 +191,7 @@ class LiveGate:
             admitted = check_column(part, name, column, declared.get(name), told)
             if admitted is not None:
                 columns[name] = admitted
-        part = replace(part, columns=columns)
+        part = _with(part, columns)
         part = _spoken(part if since is None else self._believed(source.name, part, told))
         return self._once(source.name, part, told) if len(part) else None
 
@@ -180,7 +211,7 @@ class LiveGate:
                 if (bad := verdicts == verdict).any():
                     told.rows(part, name, bad, reason, detail)
                     columns[name] = masked(columns[name], bad)
-        return replace(part, columns=columns)
+        return _with(part, columns)
 
     def _of_devices(self, source: LiveSource, part: Rows, told: Refusals) -> Rows:
         key = (source.name, part.type, part.ids.digest)
@@ -194,8 +225,9 @@ class LiveGate:
         if declared is None:
             return part
         keep = declared[part.entity]
-        if not keep.all():
-            told.rows(part, "", ~keep, "undeclared device", f"{source.name} does not speak of it")
+        if keep.all():
+            return part
+        told.rows(part, "", ~keep, "undeclared device", f"{source.name} does not speak of it")
         return part.taken(keep)
 
     def _once(self, source: str, part: Rows, told: Refusals) -> Rows | None:
@@ -226,6 +258,17 @@ class LiveGate:
 
 _MIX = 0x9E3779B97F4A7C1
 """An odd number that spreads the bits of which attributes a row speaks over those of its time."""
+
+
+def _with(part: Rows, columns: dict[str, Column]) -> Rows:
+    """``part`` with these columns; itself where they are its own, so that the log can keep the very
+    bytes it was read from.
+    """
+    if len(columns) == len(part.columns) and all(
+        columns[name] is column for name, column in part.columns.items()
+    ):
+        return part
+    return replace(part, columns=columns)
 
 
 def _in_time(

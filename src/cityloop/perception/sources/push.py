@@ -26,6 +26,7 @@ from msgspec import Meta
 from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.perception.payload import AnyPayload, NgsiLdPayload
 from cityloop.perception.source import Intake, Mistake, Secret, Setup, Source, SourceSettings
+from cityloop.standards.arrow_rows import MARK, MEDIA_TYPE, also_arrow
 from cityloop.standards.attributes import AttributeTable
 from cityloop.standards.payloads import Decoder, Message
 from cityloop.standards.readings import Decoded, Fault
@@ -64,8 +65,8 @@ class PushSettings(SourceSettings, frozen=True, tag="http"):
             yield ("certificate",), "certificate and key belong together", "give both or none"
 
     def decoder(self, table: AttributeTable) -> Decoder:
-        """Of its payload."""
-        return self.payload.decoder(table)
+        """Of its payload, and of Arrow streams."""
+        return also_arrow(self.payload.decoder(table), table)
 
     def source(self, setup: Setup) -> Source:
         """The server; raises ConfigError for a token that is not there."""
@@ -185,6 +186,7 @@ class Push:
         self, path: str, headers: Mapping[str, str], body: bytes, intake: Intake
     ) -> tuple[HTTPStatus, bytes]:
         body = self._unpacked(headers, body)
+        _check_media(headers, body)
         message = [Message(body, self._clock(), path)]
         if len(body) < _LONG:
             decoded = self._decode(message)
@@ -212,6 +214,15 @@ class Push:
         if not unpack.eof:
             raise Refused(HTTPStatus.BAD_REQUEST, "The packed body is cut.")
         return plain
+
+
+def _check_media(headers: Mapping[str, str], body: bytes) -> None:
+    """Raises Refused where the body is no Arrow stream and says it is, or the other way round."""
+    said = headers.get("content-type", "").partition(";")[0].strip().lower() == MEDIA_TYPE
+    if said != body.startswith(MARK):
+        what = "The body is no Arrow stream." if said else "The body is an Arrow stream."
+        advice = f"Send Content-Type: {MEDIA_TYPE} with such a stream, and with nothing else."
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, advice)
 
 
 def _answer_of(decoded: Decoded, strangers: Sequence[Fault]) -> tuple[HTTPStatus, bytes]:
@@ -308,6 +319,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 lifespan="off",
                 ws="none",
                 **tls,
