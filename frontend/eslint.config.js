@@ -1,6 +1,9 @@
 import js from "@eslint/js";
 import ts from "typescript-eslint";
 
+const BY_SCHEMA = "Shapes of the API come from schema.d.ts, which `make types` writes.";
+const DOORS = "Ask the city by client.ts or stream.ts: they give the schema's types.";
+
 export default ts.config(
   { ignores: ["node_modules", "eslint.config.js", "src/schema.d.ts"] },
   js.configs.recommended,
@@ -12,6 +15,24 @@ export default ts.config(
       // Numbers in sentences and paths are what this page is made of.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    },
+  },
+  {
+    // What the city tells comes in by two doors, which know its type ...
+    ignores: ["src/client.ts", "src/stream.ts"],
+    rules: {
+      "no-restricted-globals": ["error", ...["fetch", "EventSource"].map((name) => ({ name, message: DOORS }))],
+    },
+  },
+  {
+    // ... and nobody writes one by hand.
+    files: ["src/shapes.ts", "src/api.ts", "src/calls/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        { selector: "TSInterfaceDeclaration", message: BY_SCHEMA },
+        { selector: "TSTypeAliasDeclaration > TSTypeLiteral", message: BY_SCHEMA },
+      ],
     },
   },
 );

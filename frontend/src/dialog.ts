@@ -1,6 +1,6 @@
 // Questions before something that matters, and answers when it was not taken.
 
-import { ApiError } from "./api";
+import { ApiError } from "./client";
 import { button, h } from "./dom";
 import type { Speech } from "./words";
 

@@ -1,6 +1,7 @@
 // Reads what does not change of the city, then puts the desk together, once per language.
 
-import { ApiError, readMap, readState, readTrend } from "./api";
+import { readMap, readState, readTrend } from "./api";
+import { ApiError } from "./client";
 import { button, h } from "./dom";
 import { Desk } from "./shell/desk";
 import { followTheme } from "./shell/theme";

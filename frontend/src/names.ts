@@ -1,6 +1,6 @@
 // Junctions as one calls them on the spot: without the words that all their names begin with.
 
-import type { MapJunction } from "./api";
+import type { MapJunction } from "./shapes";
 
 export function shortNames(junctions: MapJunction[]): Map<string, string> {
   const shared = sharedStart(junctions.map((junction) => junction.name));

@@ -857,6 +857,65 @@ export interface components {
             };
         };
         /**
+         * Vehicles
+         * @description Every vehicle of the loop's twin at one instant; columns of equal length.
+         *
+         *     ``ids`` are stable within a run. ``x``, ``y`` in metres of the network's plane, ``angle`` in
+         *     degrees clockwise from north, ``speed`` in m/s.
+         */
+        Vehicles: {
+            run: string;
+            city_time: string;
+            ids: number[];
+            x: number[];
+            y: number[];
+            angle: number[];
+            speed: number[];
+        };
+        /**
+         * AlarmRow
+         * @description An alarm as it is since its newest event, whose ``number`` rises over all alarms.
+         *
+         *     ``data``: the numbers and names of ``text``, and ``count`` and ``where``. ``members``: subjects
+         *     that have it now. ``occurrences``: how often its cause came before it was closed.
+         */
+        AlarmRow: {
+            number: number;
+            id: string;
+            kind: string;
+            /** @enum {unknown} */
+            severity: "critical" | "high" | "low" | "medium";
+            /** @enum {unknown} */
+            group: "loops" | "machine" | "sensors" | "signals" | "sources" | "traffic";
+            subject: string;
+            junction: string | null;
+            data: {
+                [key: string]: boolean | number | string | string[] | null;
+            };
+            text: string;
+            raised_at: string;
+            cleared_at: string | null;
+            recorded_at: string;
+            /** @enum {unknown} */
+            state: "acknowledged" | "closed" | "returned" | "shelved" | "unacknowledged";
+            acknowledged_by: string | null;
+            shelved_until: string | null;
+            shelve_reason: string | null;
+            escalated_to: string | null;
+            members: string[];
+            count: number;
+            occurrences: number;
+        };
+        /**
+         * Gap
+         * @description Rows of ``feed`` with ``first <= number <= last`` are on record no more.
+         */
+        Gap: {
+            feed: string;
+            first: number;
+            last: number;
+        };
+        /**
          * RunRow
          * @description A run that the record holds: its first and its last second of city time.
          */
@@ -984,38 +1043,6 @@ export interface components {
             speed: number | null;
         };
         /**
-         * AlarmRow
-         * @description An alarm as it is since its newest event, whose ``number`` rises over all alarms.
-         *
-         *     ``data``: the numbers and names of ``text``, and ``count`` and ``where``. ``members``: subjects
-         *     that have it now. ``occurrences``: how often its cause came before it was closed.
-         */
-        AlarmRow: {
-            number: number;
-            id: string;
-            kind: string;
-            /** @enum {unknown} */
-            severity: "critical" | "high" | "low" | "medium";
-            /** @enum {unknown} */
-            group: "loops" | "machine" | "sensors" | "signals" | "sources" | "traffic";
-            subject: string;
-            junction: string | null;
-            data: Record<string, never>;
-            text: string;
-            raised_at: string;
-            cleared_at: string | null;
-            recorded_at: string;
-            /** @enum {unknown} */
-            state: "acknowledged" | "closed" | "returned" | "shelved" | "unacknowledged";
-            acknowledged_by: string | null;
-            shelved_until: string | null;
-            shelve_reason: string | null;
-            escalated_to: string | null;
-            members: string[];
-            count: number;
-            occurrences: number;
-        };
-        /**
          * Acknowledge
          * @description Body of ``POST /api/alarms/{id}/acknowledge``.
          */
@@ -1061,7 +1088,9 @@ export interface components {
             by: string;
             kind: string;
             text: string;
-            data: Record<string, never>;
+            data: {
+                [key: string]: boolean | number | string | string[] | null;
+            };
         };
         /**
          * Note
@@ -1124,7 +1153,9 @@ export interface components {
             rejected: number;
             /** @enum {unknown} */
             state: "absurd" | "frozen" | "never" | "ok" | "silent";
-            data: Record<string, never>;
+            data: {
+                [key: string]: boolean | number | string | string[] | null;
+            };
         };
         /**
          * LoopRow
@@ -1705,7 +1736,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @constant */
+                        event: "state";
+                        data: components["schemas"]["LiveState"];
+                    } | {
+                        /** @constant */
+                        event: "vehicles";
+                        data: components["schemas"]["Vehicles"];
+                    } | {
+                        /** @constant */
+                        event: "decisions";
+                        data: components["schemas"]["DecisionRow"][];
+                    } | {
+                        /** @constant */
+                        event: "alarms";
+                        data: components["schemas"]["AlarmRow"][];
+                    } | {
+                        /** @constant */
+                        event: "gap";
+                        data: components["schemas"]["Gap"];
+                    };
                 };
             };
             /** @description Not Found */

@@ -1,7 +1,7 @@
 // What the page knows: the map, the newest state, the latest decisions and alarms, how fresh all that
 // is, and, while a past moment is replayed, that moment in place of the newest.
 
-import type { Alarm, Decision, LiveState, MapData, Moment, Trend, Vehicles } from "./api";
+import type { Alarm, Course, Decision, LiveState, MapData, Moment, Vehicles } from "./shapes";
 
 const KEEP = 300;
 const STALE_S = 6;
@@ -32,7 +32,7 @@ export class Store {
 
   constructor(
     readonly map: MapData,
-    readonly trend: Trend,
+    readonly trend: Course,
   ) {}
 
   /** The state on the screen: the newest, or that of the moment that is replayed. */
@@ -166,7 +166,7 @@ export class Store {
 }
 
 /** Every second row goes, so that a page that stays open for days stays as large as it is. */
-function halve(trend: Trend): void {
+function halve(trend: Course): void {
   const every = (_: unknown, row: number) => row % 2 === 0;
   trend.city_time = trend.city_time.filter(every);
   trend.att_loop_s = trend.att_loop_s.filter(every);

@@ -1,10 +1,14 @@
 // The event stream: keeps itself connected, fills the store, and reads again what was missed.
 
-import { type Alarm, ApiError, type Decision, type LiveState, readDecisions, type Vehicles } from "./api";
+import { readDecisions } from "./api";
+import { ApiError } from "./client";
+import type { StreamEvent } from "./shapes";
 import type { Store } from "./store";
 
 const RETRY_MS = 2000;
 const LIMIT = 100;
+
+type Carried<Name> = Extract<StreamEvent, { event: Name }>["data"];
 
 /** Follow the city until the page goes. Positions are asked for only while somebody looks at them. */
 export function follow(store: Store): void {
@@ -36,22 +40,22 @@ class Stream {
   private open(): EventSource {
     const { store } = this;
     const source = new EventSource(`/api/stream?${this.query()}`);
-    const on = (name: string, take: (data: never) => void) => {
+    const on = <Name extends StreamEvent["event"]>(name: Name, take: (data: Carried<Name>) => void) => {
       source.addEventListener(name, (event: MessageEvent<string>) => {
         this.after = event.lastEventId || this.after;
-        take(JSON.parse(event.data) as never);
+        take(JSON.parse(event.data) as Carried<Name>);
       });
     };
-    on("state", (state: LiveState) => store.take(state));
-    on("decisions", (rows: Decision[]) => store.add(rows));
-    on("alarms", (rows: Alarm[]) => store.takeAlarms(rows));
-    on("vehicles", (positions: Vehicles) => store.takeVehicles(positions));
-    source.addEventListener("open", () => {
-      store.connected = true;
+    on("state", (state) => store.take(state));
+    on("decisions", (rows) => store.add(rows));
+    on("alarms", (rows) => store.takeAlarms(rows));
+    on("vehicles", (positions) => store.takeVehicles(positions));
+    on("gap", () => {
+      store.missed = true;
       void this.reread();
     });
-    source.addEventListener("gap", () => {
-      store.missed = true;
+    source.addEventListener("open", () => {
+      store.connected = true;
       void this.reread();
     });
     source.addEventListener("error", () => this.failed(source));

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from starlette.types import Message
 from tests.web.conftest import Served
 from tests.web.replay import ReplayCity
 
-from cityloop.web.api_stream import decision_feed
+from cityloop.web.api_stream import EVENTS, decision_feed
 from cityloop.web.feed import Places
 from cityloop.web.stream import EventStream, SharedEvents
 
@@ -90,6 +91,19 @@ def test_decisions_follow_as_they_are_made(served: Served, client: httpx.Client)
         served.advance(60)
         rows = next(data for name, data in events if name == "decisions")
     assert rows == client.get("/api/decisions", params={"limit": len(rows)}).json()
+
+
+def test_every_event_carries_what_the_description_of_the_api_says(
+    served: Served, client: httpx.Client
+) -> None:
+    served.advance(60)
+    wanted, heard = {"state", "vehicles", "decisions", "alarms"}, set()
+    with client.stream("GET", "/api/stream?vehicles=1&after=1,1") as answer:
+        for name, data in read_events(answer.iter_lines()):
+            msgspec.convert(data, EVENTS[name])
+            heard.add(name)
+            if heard == wanted:
+                break
 
 
 def test_a_client_that_comes_back_goes_on_where_it_was(

@@ -1,6 +1,6 @@
 // The alarms that are open, most urgent first, in the column that says whether anything needs a person.
 
-import type { Alarm } from "../api";
+import type { Alarm } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setText } from "../dom";
 import { AlarmActs, alarmPlace, alarmText, byUrgency, mayAcknowledge, severityMark } from "../parts/alarm";

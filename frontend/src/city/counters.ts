@@ -1,6 +1,6 @@
 // The quiet line of totals; a figure takes colour only when it says that something was turned away.
 
-import type { Counters } from "../api";
+import type { Counters } from "../shapes";
 import { h, setAttribute, setText } from "../dom";
 import type { Speech } from "../words";
 

@@ -1,6 +1,7 @@
 // The loops: how far each may go on each group of junctions, and what waits for a person's word.
 
-import { advise, type Decision, type MapLoop, type Mode, MODES, setMode } from "../api";
+import { advise, MODES, setMode } from "../api";
+import type { Decision, MapLoop, Mode } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setAttribute, setText } from "../dom";

@@ -1,6 +1,6 @@
 // What the loop is worth: its figures beside the baseline's at the same second, and their difference.
 
-import type { Measures } from "../api";
+import type { Measures } from "../shapes";
 import type { Context } from "../context";
 import { h, setAttribute, setText, svg } from "../dom";
 import { TrendChart, travelTime } from "../parts/trend";

@@ -1,6 +1,6 @@
 // The detectors of one junction: from each side a bar per lane now, and its queue over the last minutes.
 
-import type { LiveState, MapData, Timeline } from "../api";
+import type { LiveState, MapData, Timeline } from "../shapes";
 import { h, setAttribute, setText, svg } from "../dom";
 import { type Approach, approaches, edgeOf, load, side } from "../map/geometry";
 import type { Speech } from "../words";

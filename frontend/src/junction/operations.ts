@@ -1,6 +1,7 @@
 // The operator's hand on a junction: hold, lock out, flash, release, each asked for once more.
 
-import { type MapJunction, operate, type Operation } from "../api";
+import { operate } from "../api";
+import type { MapJunction, Operation } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h } from "../dom";

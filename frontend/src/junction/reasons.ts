@@ -1,6 +1,7 @@
 // The last decisions of one junction: why, with the numbers that made it, and what the guard refused.
 
-import { type Decision, readDecisions } from "../api";
+import { readDecisions } from "../api";
+import type { Decision } from "../shapes";
 import { h, setText } from "../dom";
 import { decisionItem } from "../parts/decision";
 import type { Store } from "../store";

@@ -1,6 +1,8 @@
 // What one junction showed in the last minutes: read from the record, then gone on with live.
 
-import { ApiError, type JunctionState, type LiveState, readTimeline, type Timeline } from "../api";
+import { readTimeline } from "../api";
+import { ApiError } from "../client";
+import type { JunctionState, LiveState, Timeline } from "../shapes";
 
 export const MINUTES = 5;
 const REREAD_MS = 10_000; // what was missed between two pictures of a fast city is read then

@@ -1,7 +1,7 @@
 // The stages of the last minutes as a bar per phase, the way signal plans are drawn: time to the right,
 // green where a phase had its green, the clearance after it, and below who was in charge.
 
-import type { MapJunction } from "../api";
+import type { MapJunction } from "../shapes";
 import { h, setAttribute, setText, svg } from "../dom";
 import type { Speech } from "../words";
 import { MINUTES, type StageLog } from "./stages";

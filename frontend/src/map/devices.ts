@@ -1,7 +1,7 @@
 // Registered devices on the map: a small mark each, which leads to the page of sensors. That page is
 // how keyboard and screen reader reach them, so the marks stay out of the order of tabs.
 
-import type { MapData } from "../api";
+import type { MapData } from "../shapes";
 import { h } from "../dom";
 import { place, type View } from "./view";
 
@@ -12,7 +12,7 @@ export class DeviceMarks {
   private readonly marks: { mark: HTMLElement; at: [number, number] }[];
 
   constructor(map: MapData) {
-    this.marks = (map.devices ?? []).map(({ id, type, owner, x, y }) => {
+    this.marks = map.devices.map(({ id, type, owner, x, y }) => {
       const name = id.slice(id.lastIndexOf(":") + 1);
       const title = [`${type} ${name}`, owner].filter((part) => part !== "").join("\n");
       const mark = h("a", { class: "device", href: "#/sensors", tabindex: "-1", title, "data-type": type });

@@ -1,6 +1,6 @@
 // Where each vehicle is between two reports: it glides from where it was drawn to where it is now.
 
-import type { Vehicles } from "../api";
+import type { Vehicles } from "../shapes";
 
 const LEAP_M = 90; // farther than that between two reports, a straight glide would cut through houses
 const SHORTEST_MS = 50;

@@ -1,7 +1,7 @@
 // From what the city tells of its roads to what the map draws: approaches, queues, movements.
 // Angles are radians, counter-clockwise from east, in the network's plane (y is north).
 
-import type { LiveState, MapData, MapDetector, MapJunction, Point } from "../api";
+import type { LiveState, MapData, MapDetector, MapJunction, Point } from "../shapes";
 
 /** Detectors side by side on one road piece before one junction. */
 export interface Approach {

@@ -10,7 +10,7 @@ import {
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 
-import type { MapData, Point } from "../api";
+import type { MapData, Point } from "../shapes";
 import type { Approach } from "./geometry";
 import { type Camera, type Ground, type Levels, MARGIN_PX } from "./ground";
 import type { Palette } from "./palette";

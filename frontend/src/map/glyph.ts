@@ -1,6 +1,6 @@
 // The sign of a junction: a disc with arrows for the movements that are green now.
 
-import type { JunctionState, MapJunction } from "../api";
+import type { JunctionState, MapJunction } from "../shapes";
 import { setAttribute, svg } from "../dom";
 import type { Movement } from "./geometry";
 

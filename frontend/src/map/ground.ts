@@ -1,7 +1,7 @@
 // What lies under the signs: paper, roads, and their colour by queue or speed. There are two grounds:
 // drawn by WebGL, with a camera, and plain SVG, for the first moment and where WebGL is absent.
 
-import type { MapData, Point } from "../api";
+import type { MapData, Point } from "../shapes";
 import { svg } from "../dom";
 import type { Approach } from "./geometry";
 import type { Palette } from "./palette";

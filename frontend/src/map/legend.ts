@@ -1,6 +1,6 @@
 // What the map's colours and signs mean, and whether its roads are coloured by queue or by speed.
 
-import type { MapData } from "../api";
+import type { MapData } from "../shapes";
 import { h, svg } from "../dom";
 import type { Speech } from "../words";
 import { beaconOf } from "./signs";

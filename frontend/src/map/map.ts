@@ -1,6 +1,6 @@
 // The map: ground, vehicles, signs, legend and what is told beside the pointer, put together.
 
-import type { Alarm, LiveState, MapData, Point, Vehicles } from "../api";
+import type { Alarm, LiveState, MapData, Point, Vehicles } from "../shapes";
 import { button, h } from "../dom";
 import type { Speech } from "../words";
 import { DeviceMarks } from "./devices";

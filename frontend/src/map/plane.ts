@@ -1,7 +1,7 @@
 // The network's metre plane on the globe. It is laid into the Mercator plane itself, scaled to true
 // metres at the anchor, so that a straight line in metres is one on the screen and `View` is exact.
 
-import type { Point } from "../api";
+import type { Point } from "../shapes";
 
 const EARTH_M = 2 * Math.PI * 6_378_137;
 

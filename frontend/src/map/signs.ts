@@ -1,7 +1,7 @@
 // The junctions on the map: one button each, with the sign of what it shows, its name and its alarm.
 // They are elements, not pixels, so that keyboard, screen reader and pointer reach them alike.
 
-import type { Alarm, LiveState, MapData, Point, Severity } from "../api";
+import type { Alarm, LiveState, MapData, Point, Severity } from "../shapes";
 import { h, setAttribute, setText, svg } from "../dom";
 import type { Speech } from "../words";
 import { type Approach, bounds, load, movements } from "./geometry";

@@ -1,6 +1,6 @@
 // How fast each road is: every vehicle is laid on the nearest road that goes its way.
 
-import type { MapData, Point, Vehicles } from "../api";
+import type { MapData, Point, Vehicles } from "../shapes";
 
 const CELL_M = 60;
 const NEAR_M = 14;

@@ -1,6 +1,6 @@
 // What is told beside the pointer or the focused junction: its state and its queue from each side.
 
-import type { LiveState, MapData, Point } from "../api";
+import type { LiveState, MapData, Point } from "../shapes";
 import { h, setText } from "../dom";
 import type { Speech } from "../words";
 import { type Approach, load, side } from "./geometry";

@@ -2,7 +2,7 @@
 // path of all vehicles a frame is well under a millisecond for 600 (benchmarks/page.py measures it),
 // so it needs no WebGL, and the map without WebGL has it too.
 
-import type { Vehicles } from "../api";
+import type { Vehicles } from "../shapes";
 import { h } from "../dom";
 import { Fleet } from "./fleet";
 import type { View } from "./view";

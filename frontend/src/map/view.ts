@@ -1,6 +1,6 @@
 // Where the network's plane lies on the screen: north up, no turn, so a scale and a shift say it all.
 
-import type { Point } from "../api";
+import type { Point } from "../shapes";
 
 export interface View {
   /** Pixels per metre. */

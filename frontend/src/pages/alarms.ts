@@ -1,7 +1,7 @@
 // The alarms: open, shelved and closed, and what a person does about them.
 
-import type { Alarm } from "../api";
 import { readAlarms } from "../calls/alarms";
+import type { Alarm } from "../shapes";
 import { isOpen } from "../city/alarms";
 import type { Context } from "../context";
 import { button, h, setText } from "../dom";

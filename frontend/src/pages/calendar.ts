@@ -1,6 +1,7 @@
 // The calendar: which plan is called on which days and hours, in order of precedence.
 
-import { type Calendar, type CalendarEntry, type Day, DAYS, readCalendar, type TimePlan, writeCalendar } from "../calls/manage";
+import { DAYS, readCalendar, writeCalendar } from "../calls/manage";
+import type { Calendar, CalendarEntry, Day, TimePlan } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";

@@ -1,6 +1,7 @@
 // The decisions, filtered by junction, loop, what became of them, and any word of them.
 
-import { type Decision, readDecisions } from "../api";
+import { readDecisions } from "../api";
+import type { Decision } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setText } from "../dom";
 import { reason } from "../parts/decision";

@@ -1,6 +1,7 @@
 // Every table of any run, to take away.
 
-import { readRuns, type Run } from "../api";
+import { readRuns } from "../api";
+import type { Run } from "../shapes";
 import type { Context } from "../context";
 import { h } from "../dom";
 import { exportLinks } from "../parts/download";

@@ -1,7 +1,8 @@
 // The loops: how each does, which version runs, how far it may go on each group, and what its shadow
 // showed there.
 
-import { type LoopGroup, type LoopRow, readLoops, runVersion } from "../calls/loops";
+import { readLoops, runVersion } from "../calls/loops";
+import type { LoopGroup, LoopRow } from "../shapes";
 import { Loops, ModeSwitch } from "../city/loops";
 import type { Context } from "../context";
 import { ask } from "../dialog";

@@ -1,6 +1,7 @@
 // The measures over the run: one chart each, with its picture and its figures to take away.
 
-import { readTrend, type Trend } from "../api";
+import { readTrend } from "../api";
+import type { Trend } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setText } from "../dom";
 import { csvButton, exportLinks, save } from "../parts/download";
@@ -48,7 +49,7 @@ export class MeasurePage implements Page {
     for (const { chart, now, columns } of this.charts) {
       chart.show(trend);
       const last = columns.map((column) => {
-        const value = trend[column]?.at(-1) ?? null;
+        const value = trend[column].at(-1) ?? null;
         return value === null || column.endsWith("_s") ? speech.seconds(value) : speech.count(value);
       });
       setText(now, last.join(" / "));
@@ -84,7 +85,7 @@ function legend(options: Omit<TrendOptions, "height">, now: HTMLElement): HTMLEl
 
 function csvRows(trend: Trend | null, options: Omit<TrendOptions, "height">): (string | number | null)[][] {
   const columns = options.series.map((one) => one.column);
-  const rows = (trend?.city_time ?? []).map((at, row) => [at, ...columns.map((column) => trend?.[column]?.[row] ?? null)]);
+  const rows = (trend?.city_time ?? []).map((at, row) => [at, ...columns.map((column) => trend?.[column][row] ?? null)]);
   return [["city_time", ...columns], ...rows];
 }
 

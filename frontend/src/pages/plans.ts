@@ -1,6 +1,7 @@
 // Time-of-day plans and the calendar that calls them.
 
-import { type JunctionPlan, type Plans, readPlans, type TimePlan, writePlans } from "../calls/manage";
+import { readPlans, writePlans } from "../calls/manage";
+import type { JunctionPlan, Plans, TimePlan } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";

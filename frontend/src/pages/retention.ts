@@ -1,6 +1,7 @@
 // How long each type of thing is kept.
 
-import { type Keep, readRetention, type Retention, writeRetention } from "../calls/manage";
+import { readRetention, writeRetention } from "../calls/manage";
+import type { Keep, Retention } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h, setText } from "../dom";
@@ -60,19 +61,18 @@ export class RetentionPage implements Page {
       h("div", { class: "acts" }, button(words.change, () => this.edit(row), { "data-act": "change", "aria-label": `${words.change} ${row.type}` }));
     return [
       { name: "type", label: own.type, cell: (row) => row.type, sort: (row) => row.type },
-      { name: "raw", label: own.raw, numeric: true, cell: (row) => this.span(row.raw), sort: (row) => days(row.raw) ?? 0 },
+      { name: "raw", label: own.raw, numeric: true, cell: (row) => this.span(row.raw), sort: (row) => days(row.raw) },
       { name: "step", label: own.step, numeric: true, cell: (row) => this.step(row), sort: (row) => row.every_s ?? 0 },
-      { name: "kept", label: own.kept, numeric: true, cell: (row) => this.span(row.kept), sort: (row) => days(row.kept) ?? Infinity },
+      { name: "kept", label: own.kept, numeric: true, cell: (row) => this.span(row.kept), sort: (row) => days(row.kept) },
       { name: "declared", label: own.declared, cell: (row) => this.declared(row) },
       { name: "acts", label: words.alarm.acts, cell: edit },
     ];
   }
 
-  private span(duration: string | null): string {
+  private span(duration: string): string {
     const own = this.context.speech.words.retention;
-    if (duration === null) return own.ever;
-    const count = days(duration);
-    return count === null ? duration : own.days(count);
+    const count = Number(duration.slice(1, -1));
+    return duration.endsWith("Y") ? own.years(count) : own.days(count);
   }
 
   private step({ every_s }: Keep): string {
@@ -93,7 +93,7 @@ export class RetentionPage implements Page {
     const number = (value: number | null, required: boolean) => h("input", { type: "number", min: 1, max: 36500, step: 1, required, value: value ?? "" });
     const raw = number(days(row.raw), true);
     const every = number(row.every_s, false);
-    const kept = number(days(row.kept), false);
+    const kept = number(days(row.kept), true);
     const sure = await ask(speech, {
       title: own.changeTitle(row.type),
       help: own.changeHelp,
@@ -104,17 +104,22 @@ export class RetentionPage implements Page {
     if (!sure) return;
     const next = {
       type: row.type,
-      raw: `P${raw.value}D`,
+      raw: spanOf(raw, row.raw),
       every_s: every.value === "" ? null : Number(every.value),
-      kept: kept.value === "" ? null : `P${kept.value}D`,
+      kept: spanOf(kept, row.kept),
     };
     await actAs(this.context, (by) => writeRetention([next], by));
     await this.resource.renew();
   }
 }
 
-/** Whole days of an ISO 8601 duration; null for one of another unit. */
-function days(duration: string | null): number | null {
-  const match = /^P(\d+)D$/.exec(duration ?? "");
-  return match ? Number(match[1]) : null;
+/** Whole days of an ISO 8601 duration such as P90D or P5Y. */
+function days(duration: string): number {
+  const count = Number(duration.slice(1, -1));
+  return duration.endsWith("Y") ? Math.ceil(count * 365.25) : count;
+}
+
+/** What a field of days says; the duration as it was where nobody changed it. */
+function spanOf(field: HTMLInputElement, before: string): string {
+  return Number(field.value) === days(before) ? before : `P${field.value}D`;
 }

@@ -1,6 +1,7 @@
 // Which devices deliver what they should.
 
-import { readSensors, type Sensor, type SensorState } from "../calls/alarms";
+import { readSensors } from "../calls/alarms";
+import type { Sensor, SensorState } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setText } from "../dom";
 import { exportLinks } from "../parts/download";

@@ -1,7 +1,7 @@
 // The shift log: notes that people write, and what was done, each with its time and its name.
 
-import { readShiftLog, type ShiftEntry, writeShiftLog } from "../calls/alarms";
-import type { Alarm } from "../api";
+import { readShiftLog, writeShiftLog } from "../calls/alarms";
+import type { NoteKind, ShiftEntry } from "../shapes";
 import type { Context } from "../context";
 import { h, setText } from "../dom";
 import { exportLinks } from "../parts/download";
@@ -13,7 +13,7 @@ import { actAs } from "../shell/acting";
 import type { Speech } from "../words";
 import { type Page, pageHead } from "./page";
 
-const BY_HAND = ["note", "handover", "incident", "maintenance"];
+const BY_HAND: readonly NoteKind[] = ["note", "handover", "incident", "maintenance"];
 
 export class ShiftPage implements Page {
   readonly element: HTMLElement;
@@ -83,12 +83,12 @@ export class ShiftPage implements Page {
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.write(kind.value, text);
+      void this.write(BY_HAND[kind.selectedIndex] ?? "note", text);
     });
     return form;
   }
 
-  private async write(kind: string, text: HTMLTextAreaElement): Promise<void> {
+  private async write(kind: NoteKind, text: HTMLTextAreaElement): Promise<void> {
     if (text.value.trim() === "") return;
     const written = await actAs(this.context, (by) => writeShiftLog(by, kind, text.value.trim()));
     if (!written) return; // what was not taken stays to be sent again
@@ -115,7 +115,7 @@ function said(entry: ShiftEntry, speech: Speech): string {
   const what = typeof kind === "string" ? alarm.kinds[kind] : undefined;
   if (entry.kind === "alarm" && done && what) {
     const why = typeof note === "string" && note !== "" ? `（${note}）` : "";
-    return `${done}：${what(entry.data as Alarm["data"])}${why}`;
+    return `${done}：${what(entry.data)}${why}`;
   }
   return acts[entry.kind]?.(entry.data) ?? entry.text;
 }

@@ -1,6 +1,7 @@
 // The sources and what the gate turned away of each.
 
-import { readRejects, readSources, type Reject, replayRejects, type Source } from "../calls/manage";
+import { readRejects, readSources, replayRejects } from "../calls/manage";
+import type { Reject, Source } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h } from "../dom";

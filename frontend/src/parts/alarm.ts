@@ -1,7 +1,7 @@
 // An alarm in a person's words, and what a person may do about it.
 
-import type { Alarm, Severity } from "../api";
 import { acknowledge, escalate, shelve, unshelve } from "../calls/alarms";
+import type { Alarm, Severity } from "../shapes";
 import type { Context } from "../context";
 import { ask } from "../dialog";
 import { h } from "../dom";

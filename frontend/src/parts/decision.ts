@@ -1,6 +1,6 @@
 // One decision as a line of a list: when, where, what, what became of it, and why.
 
-import type { Decision } from "../api";
+import type { Decision } from "../shapes";
 import { h } from "../dom";
 import type { Speech } from "../words";
 

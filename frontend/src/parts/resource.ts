@@ -1,7 +1,7 @@
 // Something read from the city again and again while its page is shown, and the line that says how
 // that stands: reading, refused or failed with what to do, or how old the last answer is.
 
-import { ApiError } from "../api";
+import { ApiError } from "../client";
 import { button, h, setText } from "../dom";
 import type { Speech } from "../words";
 

@@ -3,12 +3,11 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Trend } from "../api";
+import type { Course, Trend } from "../shapes";
 import type { Context } from "../context";
 import { h } from "../dom";
 import type { Speech, Words } from "../words";
 
-/** A column of the trend, if the city measures it. */
 export type TrendColumn = Exclude<keyof Trend, "run" | "city_time">;
 
 export interface TrendSeries {
@@ -58,7 +57,7 @@ export class TrendChart {
     context.onTheme(() => this.plot.redraw());
   }
 
-  show(trend: Trend = this.context.store.trend): void {
+  show(trend: Course = this.context.store.trend): void {
     const last = `${trend.run} ${trend.city_time.at(-1) ?? ""} ${trend.city_time.length}`;
     if (last === this.shown) return;
     this.shown = last;

@@ -1,6 +1,7 @@
 // Reads past moments as fast as the city answers: of those asked for meanwhile, only the newest.
 
-import { type Moment, readMoment } from "../api";
+import { readMoment } from "../api";
+import type { Moment } from "../shapes";
 
 /** A second (since 1970) of a run. */
 export interface Asked {

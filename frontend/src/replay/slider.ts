@@ -1,6 +1,8 @@
 // The time slider: any past second of a run on the whole page, plainly not live, and back again.
 
-import { ApiError, readRuns, type Run } from "../api";
+import { readRuns } from "../api";
+import { ApiError } from "../client";
+import type { Run } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setAttribute, setText } from "../dom";
 import { type Asked, Recorder } from "./recorder";

@@ -1,8 +1,8 @@
 // Keeps the store's alarms whole: the stream tells those that change, this reads what stood before
 // the page was opened and what was missed while the connection was away.
 
-import { ApiError } from "../api";
 import { readAlarms } from "../calls/alarms";
+import { ApiError } from "../client";
 import type { Dispose } from "../context";
 import type { Store } from "../store";
 

@@ -1,15 +1,16 @@
 // The words of alarms, the shift log and the sensors. What an alarm says is made of its kind and its
 // figures; a kind that this page does not know yet is shown with the city's own English sentence.
 
-export type Data = Record<string, number | string | null | string[]>;
-type Sentence = (data: Data) => string;
+import type { Told } from "../shapes";
 
-const n = (data: Data, name: string): string => String(data[name] ?? "–");
-const round = (data: Data, name: string): string => {
+type Sentence = (data: Told) => string;
+
+const n = (data: Told, name: string): string => String(data[name] ?? "–");
+const round = (data: Told, name: string): string => {
   const value = data[name];
   return typeof value === "number" ? String(Math.round(value)) : "–";
 };
-const times = (data: Data): number => (typeof data.count === "number" ? data.count : 1);
+const times = (data: Told): number => (typeof data.count === "number" ? data.count : 1);
 
 const en = {
   title: "Alarms",

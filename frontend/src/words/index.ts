@@ -1,7 +1,7 @@
 // Every word of the page, in English and Chinese, and how figures and times are written. Each topic
 // has a file with both languages, of which the second has the type of the first: none can be missing.
 
-import type { JunctionState, Mode } from "../api";
+import type { JunctionState, Mode } from "../shapes";
 import { alarmWords } from "./alarms";
 import { cityWords } from "./city";
 import { manageWords } from "./manage";

@@ -2,10 +2,11 @@
 // (docs/reference/decisions.md lists them). The record holds the English sentence itself, so only
 // other languages are written here; English has the same keys for what its sentence lacks.
 
-export type Numbers = Record<string, number | string | null>;
-type Sentence = (numbers: Numbers) => string;
+import type { Told, WhyNumbers } from "../shapes";
 
-const n = (numbers: Numbers, name: string): string => {
+type Sentence = (numbers: WhyNumbers) => string;
+
+const n = (numbers: WhyNumbers, name: string): string => {
   const value = numbers[name] ?? "–";
   return typeof value === "number" ? String(Math.round(value * 100) / 100) : value;
 };
@@ -49,9 +50,9 @@ const zhRefusals: Record<string, string> = {
 };
 
 /** What a person did, of an entry of the shift log: a sentence per kind of entry. */
-type Act = (data: Record<string, unknown>) => string;
+type Act = (data: Told) => string;
 
-const t = (data: Record<string, unknown>, name: string): string => {
+const t = (data: Told, name: string): string => {
   const value = data[name];
   if (Array.isArray(value)) return value.join("、");
   return typeof value === "string" || typeof value === "number" ? String(value) : "–";

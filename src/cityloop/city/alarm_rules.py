@@ -10,7 +10,7 @@ import numpy as np
 
 from cityloop.kernel.clock import CityTime, WallTime, iso
 from cityloop.kernel.frame import Bools, Frame
-from cityloop.reaction.alarm_kinds import CITY, Severity
+from cityloop.reaction.alarm_kinds import CITY, Datum, Severity
 from cityloop.reaction.conditions import MANY, Condition
 from cityloop.safety.envelope import FLASH, Stage
 from cityloop.safety.leases import Lease
@@ -103,7 +103,7 @@ def log_conditions(error: str, waiting: int, age_s: float) -> Iterator[Condition
 def trouble_conditions(of: Mapping[str, Trouble]) -> Iterator[Condition]:
     """Processes that ended."""
     for name, trouble in of.items():
-        data = {"process": name, "times": trouble.times}
+        data: dict[str, Datum] = {"process": name, "times": trouble.times}
         severity = _VITAL.get(name, "medium")
         yield Condition("process-down", name, data, None, severity, trouble.since)
 
@@ -114,7 +114,7 @@ def source_conditions(sources: Mapping[str, SourceHealth]) -> Iterator[Condition
         if health.state == "failing":
             yield Condition("source-failing", name, {"source": name, "reason": health.reason})
         elif health.silent_s > 0:
-            silent = {"source": name, "silent_s": round(health.silent_s)}
+            silent: dict[str, Datum] = {"source": name, "silent_s": round(health.silent_s)}
             yield Condition("source-silent", name, silent)
 
 
@@ -138,7 +138,7 @@ def _fallbacks(street: Street, signals: Frame) -> Iterator[Condition]:
         if name not in street.held:
             junction = name.rpartition(":")[2]
             minutes = round(float(waited_s[row]) / 60, 1)
-            data = {"junction": junction, "minutes": minutes}
+            data: dict[str, Datum] = {"junction": junction, "minutes": minutes}
             yield Condition("fallback", name, data, junction)
 
 
@@ -147,7 +147,7 @@ def _flashes(street: Street, signals: Frame) -> Iterator[Condition]:
         name = signals.ids.names[row]
         by_hand = name in street.held and street.held[name][1] == FLASH
         junction = name.rpartition(":")[2]
-        data = {"junction": junction, "by_hand": by_hand}
+        data: dict[str, Datum] = {"junction": junction, "by_hand": by_hand}
         yield Condition("flash", name, data, junction, "medium" if by_hand else "high")
 
 
@@ -155,7 +155,7 @@ def _expiring_holds(street: Street) -> Iterator[Condition]:
     for name, (lease, _) in street.held.items():
         if lease.expires_at - street.now <= HOLD_ENDS_S * 1000:
             junction = name.rpartition(":")[2]
-            data = {"junction": junction, "expires_at": iso(lease.expires_at)}
+            data: dict[str, Datum] = {"junction": junction, "expires_at": iso(lease.expires_at)}
             yield Condition("hold-expiring", name, data, junction)
 
 
@@ -174,7 +174,7 @@ def _queues(street: Street, lanes: Frame) -> Iterator[Condition]:
     for row, junction in zip(*_owners(network, full), strict=True):
         standing[junction] = standing.get(junction, 0) + int(queues[row])
     for junction, queued in standing.items():
-        data = {"junction": junction, "queued": queued}
+        data: dict[str, Datum] = {"junction": junction, "queued": queued}
         yield Condition("long-queue", junction, data, junction)
     if len(standing) >= max(MANY, (len(network.bank.junctions) + 1) // 2):
         yield Condition("gridlock", CITY, {"junctions": len(standing)})
@@ -195,7 +195,7 @@ def loop_conditions(
     """Loops that failed a moment ago: name → when last, how often, why."""
     for name, (at, times, why) in failures.items():
         if 0 <= now - at <= FAILING_LASTS_S * 1000:
-            data = {"loop": name, "failures": times, "reason": why}
+            data: dict[str, Datum] = {"loop": name, "failures": times, "reason": why}
             yield Condition("loop-failing", name, data)
 
 
@@ -207,6 +207,6 @@ def refusal_conditions(
         lately = sum(1 for at in times if 0 <= now - at <= REFUSED_WITHIN_S * 1000)
         if lately >= REFUSED_AT_LEAST:
             minutes = REFUSED_WITHIN_S / 60
-            data = {"junction": junction, "refused": lately, "minutes": minutes}
+            data: dict[str, Datum] = {"junction": junction, "refused": lately, "minutes": minutes}
             name = f"urn:ngsi-ld:SignalController:{junction}"
             yield Condition("refusals", name, data, junction)

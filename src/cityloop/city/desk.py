@@ -24,6 +24,7 @@ from cityloop.city.surface_alarms import AlarmRow, ShiftRow
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, Frame
+from cityloop.reaction.alarm_kinds import Datum
 from cityloop.reaction.alarms import (
     Act,
     Alarm,
@@ -120,7 +121,7 @@ class Desk:
                 return "escalated", escalated(alarm, arguments["to"])
         raise RefusedError(f"The desk knows no act {verb}.")
 
-    def note(self, kind: str, by: str, text: str, data: Mapping[str, Any], now: Moment) -> Frame:
+    def note(self, kind: str, by: str, text: str, data: Mapping[str, Datum], now: Moment) -> Frame:
         """Enter an act or a note; the frame that records it, to be committed with the act."""
         number = self._shift.number + 1
         entry = Entry(number, now.at, self.wall, by, kind, text, dict(data))
@@ -131,7 +132,7 @@ class Desk:
         """Enter that a person switched a mode."""
         mode = change.mode.name.lower()
         text = f"{change.loop} may {mode} on {change.group}."
-        data = {"loop": change.loop, "group": change.group, "mode": mode}
+        data: dict[str, Datum] = {"loop": change.loop, "group": change.group, "mode": mode}
         return self.note("mode", by, text, data | {"evidence": change.evidence}, now)
 
     def operated(
@@ -141,14 +142,14 @@ class Desk:
         text = f"{junction}: {operation.replace('_', ' ')}"
         text += f" phase {phase}" if operation == "hold" else ""
         text += "." if operation == "release" else f" for {minutes:g} minutes."
-        data = {"junction": junction, "phase": max(phase, -1), "minutes": minutes}
+        data: dict[str, Datum] = {"junction": junction, "phase": max(phase, -1), "minutes": minutes}
         return self.note(operation, by, text, data, now)
 
     def answered(self, advice: Advice, confirm: bool, by: str, now: Moment) -> Frame:
         """Enter that a person answered advice."""
         junction = advice.actuator.rpartition(":")[2]
         text = f"Advice of {advice.loop} for {junction} {'confirmed' if confirm else 'rejected'}."
-        data = {"loop": advice.loop, "junction": junction, "phase": advice.action}
+        data: dict[str, Datum] = {"loop": advice.loop, "junction": junction, "phase": advice.action}
         return self.note("advice", by, text, data | {"confirmed": confirm}, now)
 
     def _events(self, happened: list[tuple[Act, Alarm, str, str]], now: Moment) -> list[Frame]:

@@ -31,6 +31,7 @@ from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
 from cityloop.kernel.runner import Runner
+from cityloop.reaction.alarm_kinds import Datum
 from cityloop.reaction.approvals import WORDINGS, Advice, ApprovalBook, Fate
 from cityloop.reaction.conditions import Instant
 from cityloop.reaction.holds import HoldBook
@@ -151,7 +152,7 @@ class Hub:
         """A person's act at the desk, as ``Desk.attend``; raises RefusedError."""
         return self._recorded(*self.desk.attend(act, arguments, self._moment))
 
-    def noted(self, kind: str, by: str, text: str, data: Mapping[str, Any]) -> Effects:
+    def noted(self, kind: str, by: str, text: str, data: Mapping[str, Datum]) -> Effects:
         """Enter a person's act in the shift log that changes nothing else here."""
         return self._recorded(self.desk.note(kind, by, text, data, self._moment))
 

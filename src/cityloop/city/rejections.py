@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import EntityIds
+from cityloop.reaction.alarm_kinds import Datum
 from cityloop.reaction.conditions import Condition
 
 AT_LEAST, WITHIN_S, LASTS_S = 3, 300.0, 120.0
@@ -82,7 +83,7 @@ def lying_condition(
     name: str, rejected: Rejected, now: CityTime, junction: str | None, type_: str
 ) -> Condition:
     """What people are told of a device that lies."""
-    data: dict[str, object] = {"junction": junction}
+    data: dict[str, Datum] = {"junction": junction}
     if rejected.frozen:
         data["minutes"] = round((now - rejected.since) / 60_000, 1)
         return Condition("sensor-frozen", name, data, junction, family=type_)

@@ -15,6 +15,7 @@ from cityloop.city.surface_alarms import SensorColumns
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Array, Bools, EntityIds, Frame
 from cityloop.kernel.ports import Batch
+from cityloop.reaction.alarm_kinds import Datum
 from cityloop.reaction.conditions import Condition
 
 Ints = npt.NDArray[np.int64]
@@ -133,7 +134,7 @@ class SensorBook:
         for row in np.flatnonzero(health).tolist():
             name, how = sensors.ids.names[row], Health(int(health[row]))
             where = self._junctions.get(name)
-            data: dict[str, object] = {"junction": where}
+            data: dict[str, Datum] = {"junction": where}
             if row in lying:
                 yield lying_condition(name, lying[row], now, where, type_)
             elif how == Health.FROZEN:

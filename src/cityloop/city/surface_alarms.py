@@ -5,11 +5,11 @@ City times and wall times are both ISO 8601 in UTC: ``at``, ``raised_at``, ``cle
 time runs on while the city stands still.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
-from cityloop.reaction.alarm_kinds import Group, Severity
+from cityloop.reaction.alarm_kinds import Datum, Group, Severity
 from cityloop.reaction.alarms import SHELVED_MOST_MIN, State
 
 NoteKind = Literal["note", "handover", "incident", "maintenance"]
@@ -32,7 +32,7 @@ class AlarmRow(Struct, frozen=True):
     group: Group
     subject: str
     junction: str | None
-    data: dict[str, Any]
+    data: dict[str, Datum]
     text: str
     raised_at: str
     cleared_at: str | None
@@ -56,7 +56,7 @@ class ShiftRow(Struct, frozen=True):
     by: str
     kind: str
     text: str
-    data: dict[str, Any]
+    data: dict[str, Datum]
 
 
 class SensorRow(Struct, frozen=True):
@@ -71,7 +71,7 @@ class SensorRow(Struct, frozen=True):
     available_share: float | None
     rejected: int
     state: SensorState
-    data: dict[str, Any]
+    data: dict[str, Datum]
 
 
 class HeldJunction(Struct, frozen=True):

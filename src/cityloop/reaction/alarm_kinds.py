@@ -6,10 +6,12 @@ only informs is none, and a delay on each side keeps what flickers from crying t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 Severity = Literal["critical", "high", "medium", "low"]
 Group = Literal["signals", "sensors", "traffic", "loops", "sources", "machine"]
+Datum: TypeAlias = bool | int | float | str | list[str] | None
+"""A number, a name or names that a sentence is made of."""
 CITY = "city"
 """Where an alarm is that stands for many junctions."""
 
@@ -34,7 +36,7 @@ class Kind:
     looks: int = 1
     words: tuple[str, str] = ("", "")
 
-    def sentence(self, data: Mapping[str, Any]) -> str:
+    def sentence(self, data: Mapping[str, Datum]) -> str:
         """What people read; ``data`` holds ``count`` and ``where`` beside the kind's own."""
         words = self.words[data["count"] != 1]
         return self.text.format(what=words.format(**data), **data)

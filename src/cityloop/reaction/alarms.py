@@ -7,14 +7,14 @@ runs on while the city stands still.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from cityloop.kernel.clock import CityTime, WallTime, iso
 from cityloop.kernel.errors import RefusedError
-from cityloop.reaction.alarm_kinds import Group, Severity
+from cityloop.reaction.alarm_kinds import Datum, Group, Severity
 
 State = Literal["unacknowledged", "acknowledged", "returned", "shelved", "closed"]
 Act = Literal["raised", "changed", "cleared", "acknowledged", "shelved", "unshelved", "escalated"]
@@ -35,7 +35,7 @@ class Alarm(Struct, frozen=True):
     group: Group
     subject: str
     junction: str | None
-    data: dict[str, Any]
+    data: dict[str, Datum]
     text: str
     members: tuple[str, ...]
     known: tuple[str, ...]
@@ -76,7 +76,7 @@ class Event(Struct, frozen=True):
 
 
 def changed(
-    alarm: Alarm, members: tuple[str, ...], data: dict[str, Any], text: str, wall: WallTime
+    alarm: Alarm, members: tuple[str, ...], data: dict[str, Datum], text: str, wall: WallTime
 ) -> Alarm:
     """Other members have it. One that people were not told of asks them to look again, shelved or
     seen though it be; so does a cause that comes back, unless it is shelved."""

@@ -7,10 +7,9 @@ junction are one alarm; the same at half of all junctions at once is one alarm o
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cityloop.kernel.clock import CityTime, WallTime
-from cityloop.reaction.alarm_kinds import CITY, EXPLAINED_BY, KINDS, Kind, Severity
+from cityloop.reaction.alarm_kinds import CITY, EXPLAINED_BY, KINDS, Datum, Kind, Severity
 from cityloop.reaction.alarms import Act, Alarm, changed, cleared
 
 Key = tuple[str, str]
@@ -29,7 +28,7 @@ class Condition:
 
     kind: str
     subject: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Datum]
     junction: str | None = None
     severity: Severity | None = None
     since: WallTime | None = None
@@ -193,7 +192,7 @@ def _told(
     if alarm is not None and not subjects:
         return "cleared", cleared(alarm, now.city)
     kind, many = KINDS[where[0]], where[1] == CITY
-    told: Mapping[str, Any] = there[-1].data if there else alarm.data if alarm else {}
+    told: Mapping[str, Datum] = there[-1].data if there else alarm.data if alarm else {}
     place = CITY if many or not there else there[-1].place
     data = {**told, "count": len(subjects), "where": alarm.subject if alarm else place}
     text = kind.sentence(data)

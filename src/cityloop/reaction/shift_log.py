@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
 
 from cityloop.kernel.clock import CityTime, WallTime
+from cityloop.reaction.alarm_kinds import Datum
 
 _KEPT = 2000
 
@@ -20,7 +20,7 @@ class Entry(Struct, frozen=True):
     by: str
     kind: str
     text: str
-    data: dict[str, Any]
+    data: dict[str, Datum]
 
 
 class ShiftLog:

@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 from starlette.requests import Request
 
-from cityloop.city.surface import DecisionRow
+from cityloop.city.surface import DecisionRow, LiveState, Vehicles
 from cityloop.city.surface_alarms import AlarmRow
-from cityloop.web.feed import Feed, Places
+from cityloop.web.feed import Feed, Gap, Places
 from cityloop.web.port import CityPort
 from cityloop.web.route import get
 from cityloop.web.stream import EventStream, SharedEvents
@@ -15,6 +15,16 @@ from cityloop.web.stream import EventStream, SharedEvents
 _HELD = 1_000
 """At least as many decisions as a city holds in memory."""
 _ALARMS_HELD = 5_000
+
+
+EVENTS = {
+    "state": LiveState,
+    "vehicles": Vehicles,
+    "decisions": list[DecisionRow],
+    "alarms": list[AlarmRow],
+    "gap": Gap,
+}
+"""What a client may be told, by the name of the event."""
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,7 +47,12 @@ class StreamRoutes:
         self._closing = closing
         self._feeds = decision_feed(city), alarm_feed(city)
 
-    @get("/api/stream", "The city as server-sent events", media=("text/event-stream",))
+    @get(
+        "/api/stream",
+        "The city as server-sent events",
+        media=("text/event-stream",),
+        events=EVENTS,
+    )
     async def stream(self, request: Request, query: StreamQuery) -> EventStream:
         """Goes on after the header Last-Event-ID where there is one."""
         last = request.headers.get("last-event-id", query.after)

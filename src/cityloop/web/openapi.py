@@ -48,7 +48,8 @@ def _kinds(one: Endpoint) -> list[Any]:
     answer = [one.answer] if one.declared.media == _JSON and one.answer is not NoneType else []
     body = [one.body] if one.body is not None else []
     query = [one.query] if one.query is not None else []
-    return [*query, *body, *answer, *one.declared.also.values()]
+    declared = one.declared
+    return [*query, *body, *answer, *declared.also.values(), *declared.events.values()]
 
 
 def _unique(kinds: Iterable[Any]) -> list[Any]:
@@ -107,10 +108,24 @@ def _responses(one: Endpoint, schemas: Json) -> Json:
         responses["304"] = {"description": "The client has it already (If-None-Match)."}
     if one.answer is NoneType:
         return {"204": {"description": "It is done."}} | responses
-    json = one.declared.media == _JSON
-    schema = schemas[_key(one.answer)] if json else {"type": "string"}
+    schema = _answer(one, schemas)
     content = {media: {"schema": schema} for media in one.declared.media}
     return {"200": {"description": "OK", "content": content}} | responses
+
+
+def _answer(one: Endpoint, schemas: Json) -> Json:
+    if one.declared.media == _JSON:
+        return dict(schemas[_key(one.answer)])
+    if one.declared.events:
+        told = one.declared.events.items()
+        return {"oneOf": [_event(name, schemas[_key(kind)]) for name, kind in told]}
+    return {"type": "string"}
+
+
+def _event(name: str, data: Json) -> Json:
+    """One event of a stream: OpenAPI 3.1 has no word of its own for these (3.2: itemSchema)."""
+    properties = {"event": {"const": name}, "data": data}
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _problems(one: Endpoint) -> list[int]:

@@ -35,7 +35,8 @@ class Declaration:
     """What a decorator says of a method.
 
     ``also``: further statuses and the types they carry. ``kept``: a client may keep the answer, and
-    asks by its ETag whether it still holds (RFC 9110, 13.1.2).
+    asks by its ETag whether it still holds (RFC 9110, 13.1.2). ``events``: of an event stream, the
+    names of its events and the types of their data.
     """
 
     verb: Verb
@@ -44,6 +45,7 @@ class Declaration:
     media: tuple[str, ...] = (_JSON,)
     also: Mapping[int, Any] = field(default_factory=dict)
     kept: bool = False
+    events: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ def get(
     media: tuple[str, ...] = (_JSON,),
     also: Mapping[int, Any] | None = None,
     kept: bool = False,
+    events: Mapping[str, Any] | None = None,
 ) -> Callable[[_Method], _Method]:
     """Declare that a method answers ``GET path``. ``{name:path}`` takes names with slashes."""
-    return _declare(Declaration("GET", path, summary, media, also or {}, kept))
+    return _declare(Declaration("GET", path, summary, media, also or {}, kept, events or {}))
 
 
 def post(path: str, summary: str) -> Callable[[_Method], _Method]:

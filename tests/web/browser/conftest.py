@@ -1,5 +1,6 @@
 """The built page in a real headless Chromium, before a replayed city."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,12 @@ def page(browser: Browser, live: Served) -> Iterator[Page]:
     yield one
     context.close()
     assert [text for text in said if "GL Driver Message (OpenGL, Performance" not in text] == []
+
+
+def arrived(page: Page) -> None:
+    """The newest second stands on the page. Not: it is live, for a city that waits for the test
+    is stale after six seconds, and on a busy machine a test takes longer."""
+    expect(page.locator(".clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
 
 
 def hold(held: list[Route], route: Route) -> None:

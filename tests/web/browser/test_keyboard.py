@@ -2,12 +2,13 @@
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.web.browser.conftest import arrived
 from tests.web.conftest import Served
 
 
 @pytest.fixture(autouse=True)
 def _ready(page: Page) -> None:
-    expect(page.locator(".fresh")).to_have_text("Live")
+    arrived(page)
 
 
 def test_the_first_stop_skips_to_the_page(page: Page) -> None:

@@ -161,5 +161,5 @@ def test_a_record_that_does_not_answer_is_told_of(browser: Browser, live: Served
     slider(page)
     page.keyboard.press("Home")
     expect(page.locator(".slider .trouble")).to_contain_text("The city does not answer.")
-    expect(page.locator(".fresh")).to_have_text("Live")
+    expect(page.locator(".slider")).to_have_attribute("data-replay", "false")
     page.close()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.web.browser.conftest import arrived
 from tests.web.conftest import Served
 from tests.web.replay import LOOP
 
@@ -16,7 +17,7 @@ def test_the_map_draws_every_junction_with_what_it_shows(page: Page) -> None:
 
 
 def test_loop_and_baseline_stand_side_by_side_with_their_difference(page: Page) -> None:
-    expect(page.locator(".fresh")).to_have_text("Live")
+    arrived(page)
     loop, baseline = (
         float(page.locator(f"[data-measure={name}]").inner_text())
         for name in ("att_loop_s", "att_baseline_s")
