@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cityloop.kernel.errors import CityloopError
+
 TYPES = "https://uri.etsi.org/ngsi-ld/errors/"
 """What the ``type`` of every ProblemDetails begins with."""
 
@@ -22,7 +24,7 @@ KINDS: dict[str, tuple[int, str]] = {
 """Every kind of error: its HTTP status and its title."""
 
 
-class Problem(Exception):  # noqa: N818 - the word of the standard and of RFC 7807
+class Problem(CityloopError):  # noqa: N818 - the word of the standard and of RFC 7807
     """A request that gets one of the standard's errors as its answer.
 
     ``detail`` says what is wrong, where, and what to do. ``status`` replaces the status of the
