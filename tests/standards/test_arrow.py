@@ -18,6 +18,8 @@ from cityloop.kernel.frame import Column, EntityIds, Frame, frame
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
 from cityloop.standards.arrow import ids_of, read_batch, read_ids, write_batch, write_ids
+from cityloop.standards.arrow_columns import read_columns, write_columns
+from cityloop.standards.arrow_layout import learn, read_dense, write_dense
 
 words = st.text(max_size=6)
 times = st.integers(-(2**63), 2**63 - 1).map(CityTime)
@@ -175,3 +177,34 @@ def test_a_batch_of_the_layout_without_writes_is_still_read() -> None:
 def test_writes_of_the_api_come_back_as_they_went() -> None:
     batch = Batch("ngsi-ld", "api", 1, writes=(b'["delete","urn:a",1]', b"x"))
     assert read_batch(write_batch(batch), {}) == batch
+
+
+@given(st.data(), st.integers(2, 9), dtypes, st.booleans())
+def test_a_layout_writes_the_bytes_that_arrow_writes(
+    data: st.DataObject, rows: int, dtype: np.dtype[Any], nulls: bool
+) -> None:
+    masks = hnp.arrays(np.bool_, rows) if nulls else st.none()
+    column = Column(data.draw(hnp.arrays(dtype, rows)), None, data.draw(masks))
+    told = {"a": column, "b": Column(np.arange(rows)), "c": Column(np.ones(rows, np.bool_))}
+    kinds, body = write_columns("Lamp", told.items())
+    assert write_dense(told, rows) == (kinds, body.to_pybytes())
+
+
+def test_a_layout_that_was_learnt_reads_what_arrow_reads() -> None:
+    levels = Column(np.array([1.5, 0.0, 2.5]), None, np.array([False, True, False]))
+    kinds, body = write_columns("Lamp", [("level", levels), ("lit", Column(np.array([1, 0, 1])))])
+    learn(kinds, 3, dict(read_columns(kinds, 3, body)))
+    read = read_dense(kinds, 3, b"before" + body.to_pybytes(), 6, 6 + len(body))
+    assert read is not None
+    assert read["level"].null is not None
+    assert read["level"].null.tolist() == [False, True, False]
+    assert read["level"].values.tolist() == [1.5, 0.0, 2.5]
+    assert read["lit"].values.tolist() == [1, 0, 1]
+    assert read["lit"].null is None
+
+
+def test_a_layout_that_was_learnt_reads_nothing_else() -> None:
+    kinds, body = write_columns("Lamp", [("level", Column(np.arange(3.0)))])
+    learn(kinds, 3, dict(read_columns(kinds, 3, body)))
+    other = write_columns("Lamp", [("level", Column(np.arange(3.0), None, np.arange(3) > 1))])[1]
+    assert read_dense(kinds, 3, other.to_pybytes(), 0, len(other)) is None

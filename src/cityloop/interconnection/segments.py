@@ -26,7 +26,8 @@ from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.kernel.ports import Commit, Position
 from cityloop.kernel.rows import Rows
-from cityloop.standards.arrow import ColumnKind, read_batch, read_column, write_batch, write_column
+from cityloop.standards.arrow import read_batch, write_batch
+from cityloop.standards.arrow_columns import ColumnKind, read_column, write_column
 
 Ints = npt.NDArray[np.int64]
 
