@@ -1,0 +1,93 @@
+"""The @contexts that the broker keeps: hosted here, made here, fetched once; durable."""
+
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from cityloop.interconnection.sqlite import open_database, sqlite_errors
+
+Kind: TypeAlias = Literal["Hosted", "Cached", "ImplicitlyCreated"]
+
+_SCHEMA = """
+CREATE TABLE contexts (
+    id TEXT PRIMARY KEY, url TEXT UNIQUE, kind TEXT NOT NULL, created INTEGER NOT NULL,
+    document BLOB NOT NULL
+) WITHOUT ROWID
+"""
+_COLUMNS = "id, url, kind, created, document"
+
+
+@dataclass(slots=True)
+class KeptContext:
+    """One @context. ``url`` is None where the broker itself serves it; times in ms.
+
+    ``hits`` and ``last_use`` count the requests since the start that named it.
+    """
+
+    id: str
+    url: str | None
+    kind: Kind
+    created: int
+    document: Any
+    hits: int = 0
+    last_use: int | None = None
+
+
+class ContextBook:
+    """All kept @contexts, in memory and in ``path``; what was written survives a power cut.
+
+    Found by id or URL. Methods that write wait for the disk: call them in a thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database = open_database(path, _SCHEMA, version=1, synchronous="FULL", readonly=False)
+        self._lock = threading.Lock()
+        with sqlite_errors(path):
+            rows = self._database.execute(f"SELECT {_COLUMNS} FROM contexts ORDER BY created")
+            kept = [
+                KeptContext(name, url, kind, created, msgspec.json.decode(document))
+                for name, url, kind, created, document in rows
+            ]
+        self._by_id = {each.id: each for each in kept}
+        self._by_url = {each.url: each for each in kept if each.url is not None}
+
+    def find(self, name: str) -> KeptContext | None:
+        """The @context of this id or URL."""
+        return self._by_id.get(name) or self._by_url.get(name)
+
+    def all(self) -> list[KeptContext]:
+        """Every kept @context, the oldest first."""
+        return list(self._by_id.values())
+
+    def add(self, kind: Kind, document: Any, now: int, url: str | None = None) -> KeptContext:
+        """Keep a @context; one of the same URL is replaced, and keeps its id and its count."""
+        body = msgspec.json.encode(document)
+        with self._lock, sqlite_errors(self._path):
+            known = self._by_url.get(url) if url else None
+            kept = known or KeptContext(secrets.token_hex(16), url, kind, now, document)
+            self._database.execute(
+                f"INSERT OR REPLACE INTO contexts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                (kept.id, url, kind, now, body),
+            )
+            kept.document, kept.created = document, now
+            self._by_id[kept.id] = kept
+            if url:
+                self._by_url[url] = kept
+        return kept
+
+    def delete(self, kept: KeptContext) -> None:
+        """Forget a @context."""
+        with self._lock, sqlite_errors(self._path):
+            self._database.execute("DELETE FROM contexts WHERE id = ?", (kept.id,))
+            self._by_id.pop(kept.id, None)
+            if kept.url:
+                self._by_url.pop(kept.url, None)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
