@@ -1,0 +1,142 @@
+"""What a subscriber is told of a commit, whatever dies in between."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from cityloop.city.clock import wall_time
+from cityloop.city.notifier_process import NotifierProcess
+from cityloop.interconnection.broker.held import Held, written
+from cityloop.interconnection.broker.store import EntityStore
+from cityloop.interconnection.broker.subscriptions import Subscriptions
+from cityloop.standards.cim.terms import Terms, compile_terms
+from cityloop.standards.cim.writes import Alter, Delete, Put, applied
+from tests.broker.hearer import Hearer, hearing
+
+CORE = compile_terms([])
+LAMP = CORE.expand("Lamp")
+LEVEL = CORE.expand("level")
+
+
+async def resolve(_: Any) -> Terms:
+    return CORE
+
+
+class Broker:
+    """The parts that a broker is made of, without its HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = EntityStore(folder, wall_time)
+        self.process = NotifierProcess()
+        self.subscriptions = Subscriptions(self.store, folder, resolve, self.process, "")
+        self.process.begun = self.subscriptions.following.dispatch.restart
+        self.process.report = self.subscriptions.following.dispatch.report
+
+    async def start(self) -> None:
+        await self.subscriptions.load()
+        self.store.recover()
+        self.process.start()
+
+    async def write(self, name: str, level: Any, attribute: str = LEVEL) -> None:
+        before = self.store.held(name)
+        now = wall_time()
+        instance = {"type": "Property", "value": level, "createdAt": now, "modifiedAt": now}
+        if before is None:
+            attrs = {attribute: {"": instance}}
+            kept = {"id": name, "type": [LAMP], "createdAt": now, "modifiedAt": now}
+            done = written(
+                None,
+                Held(self.store.state.next_key(), kept | {"attrs": attrs}),
+                Put(kept | {"attrs": attrs}),
+            )
+        else:
+            write = Alter(name, now, {attribute: {"": instance}})
+            after = applied(before.kept, write)
+            assert after
+            done = written(before, Held(before.key, after), write)
+        await self.store.commit([done])
+
+    async def delete(self, name: str) -> None:
+        before = self.store.held(name)
+        await self.store.commit([written(before, None, Delete(name, wall_time()))])
+
+    async def close(self) -> None:
+        await self.process.close()
+        await self.subscriptions.close()
+        await self.store.close()
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Broker]:
+    broker = Broker(folder)
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+def subscription(hearer: Hearer | str, **members: Any) -> dict[str, Any]:
+    uri = hearer if isinstance(hearer, str) else hearer.url
+    notification = {"endpoint": {"uri": uri}} | members.pop("notification", {})
+    return {
+        "type": "Subscription",
+        "entities": [{"type": "Lamp"}],
+        "notification": notification,
+    } | members
+
+
+def drive(scene: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scene, 60))
+
+
+def test_a_write_is_told_to_whoever_subscribed_to_its_type(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            id_ = await broker.subscriptions.create(subscription(hearer), CORE)
+            await broker.write("urn:lamp:1", 3)
+            (heard,) = await hearer.until(1)
+            assert heard["subscriptionId"] == id_
+            assert heard["data"] == [
+                {"id": "urn:lamp:1", "type": "Lamp", "level": {"type": "Property", "value": 3}}
+            ]
+
+    drive(scene())
+
+
+def test_the_killed_notifier_leaves_nothing_untold(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            await broker.subscriptions.create(subscription(hearer), CORE)
+            for level in range(200):
+                await broker.write("urn:lamp:1", level)
+                if level == 100:
+                    assert broker.process.pid
+                    os.kill(broker.process.pid, signal.SIGKILL)
+            levels = set()
+            while levels != set(range(200)):
+                await hearer.until(len(hearer.heard) + 1)
+                levels |= {e["level"]["value"] for told in hearer.heard for e in told["data"]}
+
+    drive(scene())
+
+
+def test_what_a_subscriber_did_not_take_is_told_when_it_is_back(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            id_ = await broker.subscriptions.create(subscription(hearer), CORE)
+            hearer.answers = [503]
+            await broker.write("urn:lamp:1", 1)
+            await broker.write("urn:lamp:1", 2)
+            levels = []
+            while levels != [1, 2]:
+                await hearer.until(len(hearer.heard) + 1)
+                levels = [e["level"]["value"] for told in hearer.heard for e in told["data"]]
+            told = broker.subscriptions.retrieve(id_, CORE)["notification"]
+            assert told["timesFailed"] == 1
+
+    drive(scene())
