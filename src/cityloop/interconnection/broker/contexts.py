@@ -76,7 +76,7 @@ class Contexts:
     def _names(self, context: Any, kept: KeptContext) -> bool:
         """Whether a request with ``context`` uses ``kept`` itself, not through another one."""
         urls = context if isinstance(context, list) else [context]
-        return any(isinstance(url, str) and self._find(url) is kept for url in urls)
+        return any(isinstance(url, str) and self.find(url) is kept for url in urls)
 
     async def _documents(
         self, context: Any, inside: tuple[str, ...], named: list[KeptContext]
@@ -112,7 +112,7 @@ class Contexts:
         named.append(kept)
         return await self._documents(kept.document["@context"], (*inside, url), named)
 
-    def _find(self, url: str) -> KeptContext | None:
+    def find(self, url: str) -> KeptContext | None:
         """What is kept of ``url``: by its URL, or by the id in it where this broker hosts it."""
         path = urlsplit(url).path
         if path.startswith(HOSTED_PATH):
@@ -122,7 +122,7 @@ class Contexts:
     async def _kept(self, url: str) -> KeptContext:
         if not urlsplit(url).scheme:
             raise bad_request(f"the @context {url!r} is no absolute URL")
-        return self._find(url) or await self._load(url)
+        return self.find(url) or await self._load(url)
 
     async def _load(self, url: str) -> KeptContext:
         """Load what many requests may ask for at once, once."""
@@ -172,7 +172,7 @@ class Contexts:
 
     def get(self, name: str) -> KeptContext:
         """The @context of this id or URL; raises Problem (ResourceNotFound)."""
-        kept = self._find(name)
+        kept = self.find(name)
         if kept is None:
             raise Problem("ResourceNotFound", f"the broker keeps no @context {name!r}")
         return kept
