@@ -107,11 +107,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     with TemporaryDirectory() as folder:
-        site = build_site(HANGZHOU, Path(folder) / "site")
+        twin = build_site(HANGZHOU, Path(folder) / "site").twin
+        assert twin is not None
         bare, shipped, city, said = [], [], [], {}
         for number in range(rounds):
-            bare.append(bare_s(site.baseline))
-            shipped.append(bare_s(site.scenario))
+            bare.append(bare_s(twin.baseline))
+            shipped.append(bare_s(twin.scenario))
             seconds, said = city_s(Path(folder) / f"round{number}")
             city.append(seconds)
             print(f"bare {bare[-1]:.2f} and {shipped[-1]:.2f} s, city {seconds:.2f} s, {said}")

@@ -54,9 +54,12 @@ def hour(folder: Path) -> tuple[list[Batch], list[Batch], DeviceSource]:
     site = build_site(HANGZHOU, folder)
     tenant = open_tenant(folder, "scratch", wall_time)
     hub = build_hub(site, tenant, epoch=1)
-    begins = city_time(site.settings.twin.begins)
+    assert site.twin is not None
+    begins = city_time(site.twin.settings.begins)
     cabinets = CabinetBank(site.network.bank, site.limits, begins)
-    twin = SumoTwin(site.scenario, site.network, run="1", seed=1, start=begins, cabinets=cabinets)
+    twin = SumoTwin(
+        site.twin.scenario, site.network, run="1", seed=1, start=begins, cabinets=cabinets
+    )
     told, committed = [], []
     frames = twin.sense()
     for sequence in range(1, HOUR_S + 1):

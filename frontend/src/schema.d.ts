@@ -635,7 +635,8 @@ export interface components {
          * MapData
          * @description What does not change while the city runs. Row orders bind ``LiveState``.
          *
-         *     ``time_zone``: IANA name, as "Asia/Shanghai".
+         *     ``time_zone``: IANA name, as "Asia/Shanghai". ``twin``: whether a simulator stands for the
+         *     streets; a city without one runs on the clock on the wall and has no baseline and no cabinets.
          */
         MapData: {
             city: string;
@@ -647,6 +648,8 @@ export interface components {
             loops: components["schemas"]["MapLoop"][];
             /** @default [] */
             devices: components["schemas"]["MapDevice"][];
+            /** @default true */
+            twin: boolean;
         };
         /**
          * Anchor

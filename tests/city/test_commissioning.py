@@ -56,7 +56,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     site = build_site(ROOT / "examples" / "harbour", tmp_path_factory.mktemp("record"))
     start = CityTime(0)
     cabinets = CabinetBank(site.network.bank, site.limits, start)
-    twin = SumoTwin(site.scenario, site.network, run="a", seed=1, start=start, cabinets=cabinets)
+    assert site.twin is not None
+    twin = SumoTwin(
+        site.twin.scenario, site.network, run="a", seed=1, start=start, cabinets=cabinets
+    )
     rows: dict[str, list[Ints]] = {"passed": [], "present": [], "phase": [], "stage": []}
     try:
         for _ in range(HOUR_S):

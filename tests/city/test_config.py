@@ -63,6 +63,12 @@ def told(folder: Path) -> list[str]:
     return str(caught.value).replace(f"{folder}/", "").splitlines()
 
 
+NOBODY = (
+    "neither a [twin] nor a source: nothing would ever be heard of this city; "
+    "add a [sources.NAME], or a [twin] that stands for the streets"
+)
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
     text = """\
 [city]
@@ -87,7 +93,7 @@ east = ["J3",
     pattern = "'^[a-z][a-z0-9_-]{0,40}$'"
     assert told(write(tmp_path, text)) == [
         "city.toml:1: city.name is missing; add it",
-        "city.toml:1: [twin] is missing; add the section",
+        f"city.toml:1: {NOBODY}",
         "city.toml:2: unknown key city.nmae; did you mean name?",
         f'city.toml:3: city.tenant is "Hang Zhou"; write text matching regex {pattern}',
         "city.toml:6: unknown section [twim]; did you mean twin?",

@@ -56,7 +56,10 @@ def test_who_asks_for_a_crossing_is_let_across_in_time_and_buses_call_at_their_s
 ) -> None:
     start = CityTime(0)
     cabinets = CabinetBank(site.network.bank, site.limits, start)
-    twin = SumoTwin(site.scenario, site.network, run="a", seed=1, start=start, cabinets=cabinets)
+    assert site.twin is not None
+    twin = SumoTwin(
+        site.twin.scenario, site.network, run="a", seed=1, start=start, cabinets=cabinets
+    )
     longest, stopped = 0.0, set()
     try:
         for _ in range(600):

@@ -23,6 +23,16 @@ def test_a_new_city_has_no_mistake_and_two_signals(tmp_path: Path) -> None:
     assert [junction.id for junction in found.network.bank.junctions] == ["J1", "J2"]
 
 
+def test_a_new_live_city_has_no_twin_and_a_device_that_may_speak(tmp_path: Path) -> None:
+    done = init(str(tmp_path / "real"), "--live")
+    assert done.returncode == 0, done.stderr
+    found = survey(tmp_path / "real")
+    assert (found.settings.twin, found.scenario) == (None, None)
+    assert [(device.type, device.source) for device in found.devices] == [
+        ("AirQualityObserved", "air")
+    ]
+
+
 def test_a_new_city_runs(tmp_path: Path, free_port: int) -> None:
     init(str(tmp_path))
     settings = tmp_path / "city.toml"

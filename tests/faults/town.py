@@ -24,12 +24,27 @@ entity = "urn:ngsi-ld:Streetlight:{{lamp}}"
 time = "{time}"
 attributes = {{ illuminanceLevel = "level" }}
 """
+_REAL = """
+[city]
+name = "Town"
+tenant = "town"
+"""
 _DEVICES = "id,type,source,longitude,latitude,owner\n"
 
 
 def build_town(folder: Path, *lamps: str) -> Path:
     """A new city in ``folder`` where ``lamps`` are registered."""
     write_starter(folder, Names("Town", "town"))
+    (folder / "devices.csv").write_text(_DEVICES)
+    for lamp in lamps:
+        register(folder, lamp)
+    return folder
+
+
+def build_real_town(folder: Path, *lamps: str) -> Path:
+    """The same without a twin: what is known of it, its lamps tell."""
+    folder.mkdir()
+    (folder / "city.toml").write_text(_REAL)
     (folder / "devices.csv").write_text(_DEVICES)
     for lamp in lamps:
         register(folder, lamp)

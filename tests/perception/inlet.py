@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.errors import BusyError
-from cityloop.perception.source import LIVE, State
+from cityloop.kernel.waiting import LIVE
+from cityloop.perception.source import State
 from cityloop.standards.readings import Decoded, Fault
 
 

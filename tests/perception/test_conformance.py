@@ -27,9 +27,10 @@ from cityloop.city.intake_process import rows_of
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, WallTime, iso
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.waiting import LIVE
 from cityloop.perception.devices import Declared, Register
 from cityloop.perception.live_gate import LiveGate, LiveSource
-from cityloop.perception.source import LIVE, Source
+from cityloop.perception.source import Source
 from cityloop.perception.sources import AnySource
 from cityloop.perception.sources.fetch import Fetcher, Limits
 from cityloop.perception.sources.files import Files, FilesSettings

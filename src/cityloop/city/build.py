@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cityloop.city.config import Twin
 from cityloop.city.named_tables import check_schedule
-from cityloop.city.site import Site
-from cityloop.city.survey import survey
+from cityloop.city.site import Site, TwinSite
+from cityloop.city.survey import Survey, survey
 from cityloop.evaluation.baseline import webster_plans
 from cityloop.standards.network import RoadNetwork
 from cityloop.standards.signals import SignalBank
 from cityloop.twins.sumo.programs import write_programs
+from cityloop.twins.sumo.scenario import SumoScenario
 
 
 def build_site(folder: Path, data: Path | None = None) -> Site:
@@ -19,28 +21,36 @@ def build_site(folder: Path, data: Path | None = None) -> Site:
     ``data`` goes before the settings' own folder for data.
     """
     seen = survey(folder, data)
-    scenario, network = seen.scenario, seen.network
-    plans = [
-        list(zip(plan.phases, plan.greens_s, strict=True))
-        for plan in webster_plans(scenario, network)
-    ]
-    network = with_local_plans(network, plans)
-    check_schedule(seen.schedule, network, seen.limits, folder)
-    programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
+    twin, network = None, seen.network
+    if seen.settings.twin is not None and seen.scenario is not None:
+        twin, network = _build_twin(seen.settings.twin, seen.scenario, seen)
+        check_schedule(seen.schedule, network, seen.limits, folder)
     return Site(
         seen.settings,
         seen.root,
+        twin,
+        seen.net,
         network,
         seen.limits,
-        scenario,
-        scenario.with_additional(programs),
         seen.twin_devices,
         folder.absolute(),
         seen.registered,
         seen.schedule,
-        seen.faults,
         seen.devices,
     )
+
+
+def _build_twin(
+    settings: Twin, scenario: SumoScenario, seen: Survey
+) -> tuple[TwinSite, RoadNetwork]:
+    """The twin of a city, and its network with Webster's plans for the traffic of the twin."""
+    plans = [
+        list(zip(plan.phases, plan.greens_s, strict=True))
+        for plan in webster_plans(scenario, seen.network)
+    ]
+    network = with_local_plans(seen.network, plans)
+    programs = write_programs(network.bank, plans, seen.cache / "webster.add.xml")
+    return TwinSite(settings, scenario, scenario.with_additional(programs), seen.faults), network
 
 
 def with_local_plans(

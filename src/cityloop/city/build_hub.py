@@ -9,7 +9,8 @@ from cityloop.city.desk import Desk, Escalation
 from cityloop.city.hub import Hub
 from cityloop.city.installed import chosen_loops
 from cityloop.city.intake_desk import IntakeDesk
-from cityloop.city.live_sensors import registered_sensors
+from cityloop.city.live_clock import CLOCK_SOURCE, LiveClock, clock_source, pace_s
+from cityloop.city.live_sensors import registered_sensors, stand_for
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.site import Site
@@ -41,9 +42,17 @@ def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> Int
 
     gate = LiveGate(sources, declared(), refuse)
     kinds = {name: kind_of(source) for name, source in settings.items()}
-    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.watch.heard, refuse, wall_time)
+    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.heard, refuse, wall_time)
     desk.recall()
     return desk
+
+
+def build_clock(run: str | None, hub: Hub, tenant: Tenant) -> LiveClock | None:
+    """What turns the hub of a city without a twin, going on where ``run`` stopped; else None."""
+    if run is None:
+        return None
+    known = tenant.log.sequence(CLOCK_SOURCE, run)
+    return LiveClock(run, pace_s(hub.every_s), known, hub.now)
 
 
 def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
@@ -51,14 +60,24 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     settings, network = site.settings, site.network
     installed = chosen_loops(settings)
     loops = [one.chosen for one in installed]
-    modes = ModeBook(network.bank.ids, settings.groups)
+    cabinets = site.twin is not None
+    modes = ModeBook(network.bank.ids, settings.groups, cabinets=cabinets)
     for loop in loops:
         modes.add(loop.name, Mode[settings.loops[loop.name].mode.upper()])
     guard = SignalGuard(network.bank, site.limits)
-    knows = {"network": network}
-    runner = Runner(loops, knows, guard, network.bank.ids, epoch=epoch, timer=time.perf_counter)
-    source = DeviceSource(TWIN_SOURCE, site.devices)
-    watch = Watch(network, site.devices, modes, registered_sensors(site.registered))
+    registered = registered_sensors(site.registered)
+    knows = {"network": network, "devices": registered}
+    runner = Runner(
+        loops,
+        knows,
+        guard,
+        network.bank.ids,
+        epoch=epoch,
+        timer=time.perf_counter,
+        stand_for=stand_for(site.placed, network),
+    )
+    source = DeviceSource(TWIN_SOURCE, site.devices) if cabinets else clock_source()
+    watch = Watch(network, site.devices, modes, registered)
     watch.rejections.begin_with(tenant.rejects.by_entity())
 
     def refuse(rejects: Sequence[Reject]) -> None:
@@ -70,4 +89,16 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
     desk = Desk(Escalation(60 * alarms.escalate_after_min, alarms.escalate_to))
     loop_desk = LoopDesk(runner, modes, installed)
     plans = PlanDesk(network.bank, site.limits, site.schedule)
-    return Hub(gate, runner, modes, network.bank.ids, loop_desk, plans, watch, desk, epoch=epoch)
+    return Hub(
+        gate,
+        runner,
+        modes,
+        network.bank.ids,
+        loop_desk,
+        plans,
+        watch,
+        desk,
+        epoch=epoch,
+        clock=wall_time,
+        cabinets=cabinets,
+    )

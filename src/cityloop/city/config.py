@@ -59,6 +59,17 @@ class Twin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     faults: str | None = None
 
 
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[network]``: the streets of a city without a twin, for its map and its detectors.
+
+    Either ``tables`` or ``scenario``, as in ``[twin]``; of a scenario the network and its signal
+    plans are read (a SUMO network alone will do), traffic is not.
+    """
+
+    tables: str | None = None
+    scenario: str | None = None
+
+
 class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[signals]``: what the guard holds at every junction (seconds), how far detectors see, and
     the tables of time-of-day plans that cabinets run where the centre does not order otherwise.
@@ -95,11 +106,15 @@ class LoopChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole file. ``groups``: name → junctions whose mode is switched together."""
+    """The whole file. ``groups``: name → junctions whose mode is switched together.
+
+    Without ``twin`` the city is a real one: its sources speak for it, on the clock on the wall.
+    """
 
     city: City
-    twin: Twin
-    loops: dict[str, LoopChoice]
+    twin: Twin | None = None
+    network: Network | None = None
+    loops: dict[str, LoopChoice] = {}
     anchor: Anchor | None = None
     signals: Signals = Signals()
     alarms: Alarms = Alarms()
@@ -153,7 +168,7 @@ def read_draft(folder: Path) -> Draft:
         told.append(MistakeError(path, line_at(lines, key), what, mend))
 
     sections = _sections(raw, tell)
-    for key, what, mend in _checks(sections):
+    for key, what, mend in _checks(sections, raw):
         tell(key, what, mend)
     return Draft(path, lines, raw, sections, tuple(sorted(told, key=lambda it: it.line or 0)))
 
@@ -187,20 +202,34 @@ def _sections(raw: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
                 sections[name] = value
         elif field.required:
             tell((name,), f"[{name}] is missing", "add the section")
+        else:
+            sections[name] = _default(field)
     return sections
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 _Told = tuple[KeyPath, str, str]
 
 
-def _checks(sections: Mapping[str, Any]) -> Iterator[_Told]:
+def _checks(sections: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[_Told]:
     """What one key alone does not tell: (key, what is wrong, how to mend it)."""
     if city := sections.get("city"):
         yield from _check_city(city)
     if twin := sections.get("twin"):
         yield from _check_twin(twin)
+    yield from _check_kind(sections, raw)
     for name, loop in sections.get("loops", {}).items():
-        if loop.mode == "act" and not loop.shadow_result:
+        if loop.mode == "act" and "twin" not in raw:
+            yield (
+                ("loops", name, "mode"),
+                f"loop {name} acts in a city without cabinets",
+                "choose observe, shadow or advise, or add a [twin]",
+            )
+        elif loop.mode == "act" and not loop.shadow_result:
             yield (
                 ("loops", name, "mode"),
                 f"loop {name} acts without a shadow_result",
@@ -228,10 +257,26 @@ def _check_twin(twin: Twin) -> Iterator[_Told]:
             "twin.begins has no time zone",
             f"write e.g. {twin.begins:%Y-%m-%dT%H:%M:%S}+08:00",
         )
-    if (twin.tables is None) == (twin.scenario is None):
-        there = "neither is" if twin.tables is None else "both are"
-        mend = "give exactly one of twin.tables and twin.scenario"
-        yield ("twin",), f"twin.tables or twin.scenario: {there} given", mend
+    yield from _check_streets("twin", twin)
+
+
+def _check_streets(section: str, streets: Twin | Network) -> Iterator[_Told]:
+    if (streets.tables is None) == (streets.scenario is None):
+        there = "neither is" if streets.tables is None else "both are"
+        mend = f"give exactly one of {section}.tables and {section}.scenario"
+        yield (section,), f"{section}.tables or {section}.scenario: {there} given", mend
+
+
+def _check_kind(sections: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[_Told]:
+    """A city has a twin, or sources that speak for it."""
+    network = sections.get("network")
+    if network is not None:
+        yield from _check_streets("network", network)
+    if "twin" not in raw and not raw.get("sources"):
+        what = "neither a [twin] nor a source: nothing would ever be heard of this city"
+        yield ("sources",), what, "add a [sources.NAME], or a [twin] that stands for the streets"
+    if "twin" in raw and "network" in raw:
+        yield ("network",), "[network] beside a [twin], which has one", "leave one of them out"
 
 
 def _check_groups(groups: Mapping[str, list[str]]) -> Iterator[_Told]:

@@ -24,19 +24,20 @@ from cityloop.city.rows import (
 )
 from cityloop.city.surface import DecisionRow
 from cityloop.city.totals import MODE_CHANGE, Totals
-from cityloop.kernel.clock import CityTime, WallTime, after
+from cityloop.kernel.clock import CityTime, Clock, WallTime, after
 from cityloop.kernel.cycle import DECISION, Pass
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
 from cityloop.kernel.runner import Runner
+from cityloop.kernel.waiting import CITY_CLOCK, clock_frame
 from cityloop.reaction.alarm_kinds import Datum
 from cityloop.reaction.approvals import WORDINGS, Advice, ApprovalBook, Fate
 from cityloop.reaction.conditions import Instant
 from cityloop.reaction.holds import HoldBook
 from cityloop.safety.envelope import RELEASE
-from cityloop.safety.modes import ModeBook, ModeChange
+from cityloop.safety.modes import NO_CABINETS, ModeBook, ModeChange
 from cityloop.standards.attributes import declared
 from cityloop.standards.plans import Calendar, TimePlan
 from cityloop.standards.retention import Keep
@@ -68,7 +69,9 @@ class Effects:
 class Hub:
     """Gate, loops, guard, modes, approvals and totals of one tenant; a fold of its log.
 
-    ``epoch`` counts the hub's starts: cabinets refuse orders of an older one.
+    ``epoch`` counts the hub's starts: cabinets refuse orders of an older one. ``clock``: wall time,
+    read where live sources said something that a tick is to take up. ``cabinets``: whether there
+    are any that take orders.
     """
 
     def __init__(
@@ -83,7 +86,11 @@ class Hub:
         desk: Desk,
         *,
         epoch: int,
+        clock: Clock,
+        cabinets: bool = True,
     ) -> None:
+        self._clock = clock
+        self._cabinets = cabinets
         self._gate = gate
         self._runner = runner
         self.modes = modes
@@ -108,8 +115,13 @@ class Hub:
         """The run that the newest batch belongs to; empty before the first."""
         return self._runner.run
 
+    @property
+    def every_s(self) -> list[float]:
+        """City seconds between two ticks of each loop."""
+        return self._runner.every_s
+
     def turn(self, batch: Batch, *, late: bool) -> Effects:
-        """One batch of a twin: admit, fold, and unless it is late, decide.
+        """One batch of a twin, or of the clock: admit, fold, and unless it is late, decide.
 
         The returned batch holds what was accepted and what was decided: one commit covers both.
         """
@@ -124,7 +136,7 @@ class Hub:
             self.totals.count(accepted)
             self.watch.turned(accepted, self.now, (), ())
             return Effects([accepted])
-        covered, passes = self._runner.turn(accepted, self.modes.of)
+        covered, passes = self._runner.turn(self._timed(accepted), self.modes.of)
         effects = Effects()
         after = self.latest.get(SIGNALS)
         recorded = self.loops.turned(passes, after)
@@ -139,6 +151,23 @@ class Hub:
         self.totals.count(covered)
         self.watch.turned(accepted, self.now, effects.rows, effects.failures)
         return effects
+
+    def pass_time(self, now: CityTime) -> None:
+        """City time goes on between two ticks, in a city that runs on the clock on the wall."""
+        self.now = max(self.now, now)
+
+    def _timed(self, batch: Batch) -> Batch:
+        """``batch`` with the wall time of its tick, where somebody waits for it."""
+        frames = batch.frames
+        if not (self._runner.waits and frames) or frames[-1].type == CITY_CLOCK:
+            return batch
+        at = max(part.observed_at for part in frames)
+        return replace(batch, frames=(*frames, clock_frame(batch.run, at, self._clock())))
+
+    def heard(self, batch: Batch) -> None:
+        """What a live source said: the loops see it at their next tick."""
+        self._runner.hear(batch)
+        self.watch.heard(batch)
 
     def look(self, machine: Machine, wall: WallTime) -> Effects:
         """Look for what needs a person, about once a second of wall time: alarms come and go."""
@@ -264,7 +293,7 @@ class Hub:
         fate = Fate.CONFIRMED if confirm else Fate.REJECTED
         entry = self.desk.answered(advice, confirm, by, self._moment)
         effects = self._recorded(self._verdict(advice, fate), entry)
-        if confirm:
+        if confirm and self._cabinets:
             effects.orders.append(
                 self._order(Priority.OPTIMISATION, self._hand_time(), advice.row, advice.action)
             )
@@ -278,6 +307,8 @@ class Hub:
         row = self._actuators.index.get(name)
         if row is None:
             raise RefusedError(f"Junction {junction} does not exist; see the map for its name.")
+        if not self._cabinets:
+            raise RefusedError(f"{junction} cannot be taken by hand: {NO_CABINETS}")
         if SIGNALS not in self.latest:
             raise RefusedError("No signal has reported yet; wait for the next second of the run.")
         if not 0 < minutes <= 240:

@@ -17,12 +17,13 @@ import msgspec
 import numpy as np
 import structlog
 
-from cityloop.city.build_hub import build_hub, build_intake
+from cityloop.city.build_hub import build_clock, build_hub, build_intake
 from cityloop.city.clock import wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_board import HubBoard
 from cityloop.city.hub_line import write_orders
 from cityloop.city.journal import keep_journal
+from cityloop.city.live_clock import CLOCK_SOURCE
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
 from cityloop.city.readings import Reading
@@ -51,7 +52,7 @@ from cityloop.city.wire import (
 )
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import LogWriter
-from cityloop.kernel.clock import iso
+from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import Array, EntityIds
 from cityloop.kernel.loop import Mode
@@ -73,11 +74,14 @@ NOBODY: Key = ("", "")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HubSpec:
-    """All the hub's process needs."""
+    """All the hub's process needs. ``live_run``: of a city without a twin, which the hub's own
+    clock turns.
+    """
 
     site: Site
     address: Path
     epoch: int
+    live_run: str | None = None
 
 
 class Meter:
@@ -106,6 +110,7 @@ class HubProcess:
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
         self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub)
+        self._clock = build_clock(spec.live_run, self._hub, self._tenant)
         self._listener = listen(spec.address)
         self._selector = selectors.DefaultSelector()
         for source in (supervisor, self._listener, self._intake):
@@ -135,6 +140,8 @@ class HubProcess:
         self._supervisor.send(Ready())
         while self._whole and self._once():
             now = time.monotonic()
+            if self._clock is not None and (tick := self._clock.tick(wall_time())):
+                self._tick(tick)
             if self._lookout.due(now):
                 self._look(now)
             if now >= self._show_at:
@@ -143,7 +150,10 @@ class HubProcess:
         self._close()
 
     def _once(self) -> bool:
-        for key, _ in self._selector.select(_SHOW_EVERY_S):
+        patience_s = _SHOW_EVERY_S
+        if self._clock is not None:
+            patience_s = min(patience_s, self._clock.wait_s(wall_time()))
+        for key, _ in self._selector.select(patience_s):
             ready = key.fileobj
             if ready is self._supervisor:
                 if not self._goes_on():
@@ -170,9 +180,19 @@ class HubProcess:
             return False
         return True
 
+    def _tick(self, tick: Batch) -> None:
+        """A second of a city without a twin."""
+        started = time.perf_counter()
+        effects = self._hub.turn(tick, late=False)
+        self._latency.add(started)
+        self._commit(effects, started)
+
     def _look(self, now: float) -> None:
-        self._hub.watch.hear_source(TWIN_SOURCE, self._lookout.twin(TWIN_SOURCE, now))
         wall = wall_time()
+        if self._clock is None:
+            self._hub.watch.hear_source(TWIN_SOURCE, self._lookout.twin(TWIN_SOURCE, now))
+        else:
+            self._hub.watch.hear_source(CLOCK_SOURCE, self._clock.health(wall))
         for name, state, reason, last in self._intake.heard_of():
             health = self._lookout.source(name, state, reason, last or self._began, wall)
             self._hub.watch.hear_source(name, health)
@@ -377,6 +397,8 @@ class HubProcess:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
             self._drop(line)
         fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
+        if self._clock is not None:
+            self._hub.pass_time(CityTime(wall_time()))
         self._intake.move(self._hub.run, self._hub.now)
         sources = self._intake.fresh_news(now)
         if self._readings:

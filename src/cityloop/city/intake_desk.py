@@ -38,8 +38,8 @@ from cityloop.kernel.clock import CityTime, Clock, WallTime, iso
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch, Position
+from cityloop.kernel.waiting import LIVE
 from cityloop.perception.live_gate import LiveGate
-from cityloop.perception.source import LIVE
 from cityloop.standards.arrow import read_batch, read_ids
 from cityloop.standards.readings import Fault
 

@@ -24,8 +24,9 @@ from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.rows import Rows
+from cityloop.kernel.waiting import LIVE
 from cityloop.perception.devices import Declared, Register
-from cityloop.perception.source import LIVE, Setup, SourceSettings, State
+from cityloop.perception.source import Setup, SourceSettings, State
 from cityloop.standards.attributes import declared
 from cityloop.standards.kept import decoded_again, kept_row, read_kept
 from cityloop.standards.payloads import Decoder

@@ -59,6 +59,7 @@ _ANSWER_S = 5.0
 _ASK_S = 0.2
 _RECENT = 1000
 _CODES = {"release": -1, "flash": -2, "lock_out": -3}
+ON_THE_WALL = "This city has no twin: it runs on the clock on the wall, which nobody can drive."
 _NOTHING = Counters(0, 0, 0, 0, 0, 0.0, None, None)
 
 
@@ -208,7 +209,9 @@ class LiveCity:
         await self._ask("operate", **order, by=by)
 
     async def drive(self, action: DriveAction, speed: float | None) -> None:
-        """Set the twins' pace."""
+        """Set the twins' pace; raises RefusedError where there are none."""
+        if self._site.twin is None:
+            raise RefusedError(ON_THE_WALL)
         now = self._roll
         match action:
             case "speed":

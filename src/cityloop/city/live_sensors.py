@@ -3,7 +3,7 @@
 How often they should speak nobody has declared, so silence alone is no alarm of theirs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,9 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Array, EntityIds
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
-from cityloop.perception.devices import Declared
+from cityloop.perception.devices import Declared, Device
 from cityloop.reaction.conditions import Condition
+from cityloop.standards.network import RoadNetwork
 
 Ints = npt.NDArray[np.int64]
 _LISTS_KEPT = 64
@@ -30,6 +31,26 @@ def registered_sensors(sources: Mapping[str, Declared]) -> dict[str, EntityIds]:
         for type_, ids in declared.ids.items():
             names.setdefault(type_, []).extend(ids)
     return {type_: EntityIds(of) for type_, of in names.items()}
+
+
+def stand_for(devices: Iterable[Device], network: RoadNetwork) -> dict[str, str]:
+    """Device → the detector of the network in whose name it speaks: that of the lane it counts.
+
+    Those whose lane has no detector of their type are left out; ``survey`` tells of them.
+    """
+    known = lane_detectors(network)
+    found = {it.id: known.get((it.type, it.lane)) for it in devices if it.lane}
+    return {device: detector for device, detector in found.items() if detector is not None}
+
+
+def lane_detectors(network: RoadNetwork) -> dict[tuple[str, str], str]:
+    """(type, lane) → the detector of that type there; of two, the one before the stop line."""
+    pieces, lines = network.detectors, network.stop_lines
+    areas = zip(pieces.lanes, pieces.ids, strict=True)
+    stops = zip(lines.lanes, lines.ids, strict=True)
+    return {("LaneDetector", lane): name for lane, name in areas} | {
+        ("StopLineDetector", lane): name for lane, name in stops
+    }
 
 
 class LiveSensors:

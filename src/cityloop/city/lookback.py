@@ -36,9 +36,10 @@ from cityloop.kernel.clock import CityTime, after, city_time, iso
 from cityloop.kernel.cycle import DECISION
 from cityloop.kernel.errors import BusyError, CorruptError, MissingError
 from cityloop.kernel.frame import Frame
+from cityloop.kernel.waiting import CITY_CLOCK
 
 _SIGNALS, _LANES = "SignalController", "LaneDetector"
-TYPES = frozenset({_SIGNALS, _LANES, DECISION, MODE_CHANGE, ALARM_EVENT, SHIFT_ENTRY})
+TYPES = frozenset({_SIGNALS, _LANES, DECISION, MODE_CHANGE, ALARM_EVENT, SHIFT_ENTRY, CITY_CLOCK})
 _SHOWN = 50
 _STEP_S = 5
 _MOST_POINTS = 1_000
@@ -55,9 +56,9 @@ _Row = TypeVar("_Row", AlarmRow, ShiftRow)
 class LookBack:
     """Answers one question after the other in a thread of its own.
 
-    ``modes``: those that the settings name, which hold until somebody switched one. Raises
-    MissingError for what the record does not hold, BusyError while it cannot be read or too many
-    ask, CorruptError when it is damaged.
+    ``beat``: the type that speaks on every tick of a run. ``modes``: those that the settings name,
+    which hold until somebody switched one. Raises MissingError for what the record does not hold,
+    BusyError while it cannot be read or too many ask, CorruptError when it is damaged.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class LookBack:
         measured: Callable[[], SqliteMeasured],
         city_map: MapData,
         modes: Modes,
+        beat: str = _SIGNALS,
     ) -> None:
         self._past = Past(log, TYPES)
+        self._beat = beat
         self._open_measured = measured
         self._map = city_map
         self._modes = modes
@@ -137,7 +140,7 @@ class LookBack:
     # in the thread
 
     def _runs(self) -> list[tuple[str, tuple[CityTime, CityTime]]]:
-        return list(self._past.runs(_SIGNALS).items())
+        return list(self._past.runs(self._beat).items())
 
     def _when(self, run: str | None, at: datetime | None) -> tuple[str, CityTime]:
         runs = dict(self._runs())
@@ -153,13 +156,14 @@ class LookBack:
         return name, min(moment, ends)
 
     def _moment(self, run: str, at: CityTime) -> Moment:
-        signals = next(self._past.backwards(_SIGNALS, run, at))
+        beat = next(self._past.backwards(self._beat, run, at))
+        signals = next(self._past.backwards(_SIGNALS, run, at), None)
         lanes = next(self._past.backwards(_LANES, run, at), None)
         kept = self._measured.newest(run, at)
         return Moment(
             run,
-            iso(signals.observed_at),
-            junction_states(signals),
+            iso(beat.observed_at),
+            junction_states(signals) if signals else [],
             lanes["vehicleCount"].tolist() if lanes else [],
             lanes["queueLength"].tolist() if lanes else [],
             self._modes_at(at),
@@ -229,7 +233,7 @@ class LookBack:
 
     def _span(self, run: str | None, since: datetime | None, until: datetime | None) -> Span:
         name, ends = self._when(run, None)
-        begins = self._past.runs(_SIGNALS)[name][0]
+        begins = self._past.runs(self._beat)[name][0]
         first = begins if since is None else max(begins, city_time(since))
         last = CityTime(ends + 1)
         return Span(name, first, last if until is None else min(last, city_time(until)))
@@ -260,7 +264,7 @@ class LookBack:
         yield rows.add_column(0, "at", times)
 
     def _trend(self, run: str | None) -> Trend:
-        runs = self._past.runs(_SIGNALS)
+        runs = self._past.runs(self._beat)
         if run is None:
             run = list(runs)[-1] if runs else ""
         kept = self._measured.span(run, CityTime(0), _FOREVER)
@@ -280,7 +284,8 @@ def look_back(site: Site) -> LookBack:
         for loop in city_map.loops
     }
     log = SqliteLog(folder, wall_time, readonly=True)
-    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes)
+    beat = _SIGNALS if site.twin is not None else CITY_CLOCK
+    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes, beat)
 
 
 def _asked(work: Callable[[], _T]) -> _T:

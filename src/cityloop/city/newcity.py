@@ -9,6 +9,7 @@ from cityloop.city.config import city_schema
 from cityloop.kernel.errors import ConfigError
 
 SETTINGS, SCHEMA, TABLES = "city.toml", "city.schema.json", "tables"
+DEVICES, LIVE_DEVICES = "devices.csv", "live_devices.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ def names_for(folder: Path, name: str | None) -> Names:
 
 def settings_text(names: Names, twin: str, origin: Origin | None = None) -> str:
     """A commented ``city.toml``; ``twin``: the line that names the network."""
-    text = (resources.files("cityloop.city.starter") / "city.toml").read_text(encoding="utf-8")
-    place = origin or STARTER_PLACE
+    return _filled("city.toml", names, origin or STARTER_PLACE).replace("@TWIN@", twin)
+
+
+def _filled(starter: str, names: Names, place: Origin) -> str:
+    text = (resources.files("cityloop.city.starter") / starter).read_text(encoding="utf-8")
     values = {
         "NAME": names.name,
         "TENANT": names.tenant,
-        "TWIN": twin,
         "LATITUDE": f"{place.latitude:.6f}",
         "LONGITUDE": f"{place.longitude:.6f}",
         "APPROXIMATE": "true" if place.approximate else "false",
@@ -63,25 +66,34 @@ STARTER_TWIN = f'tables = "{TABLES}"'
 
 
 def starter_files(names: Names) -> Iterator[tuple[str, str]]:
-    """(name, content) of each file of a new city."""
+    """(name, content) of each file of a new city with a twin."""
     yield SETTINGS, settings_text(names, STARTER_TWIN)
     yield SCHEMA, city_schema()
     for table in resources.files("cityloop.city.starter").iterdir():
-        if table.name.endswith(".csv"):
+        if table.name.endswith(".csv") and table.name != LIVE_DEVICES:
             yield f"{TABLES}/{table.name}", table.read_text(encoding="utf-8")
 
 
-def write_starter(folder: Path, names: Names) -> tuple[list[str], list[str]]:
+def live_starter_files(names: Names) -> Iterator[tuple[str, str]]:
+    """The same of one without a twin: a source, and a device that may speak."""
+    yield SETTINGS, _filled("live.toml", names, STARTER_PLACE)
+    yield SCHEMA, city_schema()
+    devices = resources.files("cityloop.city.starter") / LIVE_DEVICES
+    yield DEVICES, devices.read_text(encoding="utf-8")
+
+
+def write_starter(folder: Path, names: Names, *, live: bool = False) -> tuple[list[str], list[str]]:
     """Make ``folder`` a city that runs; which files were written, and which were there already.
 
     A folder whose city.toml is there is left as it is. Raises ConfigError where nothing can be
-    written.
+    written. ``live``: one that has no twin, for which its sources speak.
     """
     if (folder / SETTINGS).exists():
         return [], [SETTINGS]
     written: list[str] = []
     kept: list[str] = []
-    for name, text in sorted(starter_files(names)):
+    files = live_starter_files(names) if live else starter_files(names)
+    for name, text in sorted(files):
         (written if write_new(folder / name, text) else kept).append(name)
     return written, kept
 

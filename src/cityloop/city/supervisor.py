@@ -21,7 +21,7 @@ from cityloop.city import hub_process, intake_process, twin_process, worker_proc
 from cityloop.city.clock import wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
-from cityloop.city.site import Site, WebSpec
+from cityloop.city.site import Site, TwinSite, WebSpec
 from cityloop.city.troubles import Troubles
 from cityloop.city.wire import (
     Drive,
@@ -94,6 +94,7 @@ class Supervisor:
         self._finished: set[str] = set()
         self._granted = 0
         self._runs = 0
+        self._live_run: str | None = None
         self._stopping = False
         self._announced = False
         self._roll_at = 0.0
@@ -109,6 +110,8 @@ class Supervisor:
         ):
             self._folder = Path(folder)
             try:
+                if self._site.twin is None:
+                    self._live_run = f"live-{next_number(self._site.folder / 'runs')}"
                 intake = (INTAKE,) if self._site.settings.sources else ()
                 for name in (HUB, WORKER, WEB, *intake):
                     self._start(name)
@@ -125,7 +128,9 @@ class Supervisor:
         match name:
             case "hub":
                 epoch = next_number(site.folder / "epoch")
-                self._launch(name, hub_process.main, hub_process.HubSpec(site, hub, epoch))
+                self._launch(
+                    name, hub_process.main, hub_process.HubSpec(site, hub, epoch, self._live_run)
+                )
             case "web":
                 self._launch(name, self._web, WebSpec(site, hub, truth, self._options.port))
             case "worker":
@@ -155,7 +160,12 @@ class Supervisor:
         draft.write_bytes(msgspec.json.encode(pids))
         draft.replace(self._site.folder / "processes.json")
 
-    def _begin_run(self) -> None:
+    def _begin(self) -> None:
+        """The next run of the twins; the clock on the wall needs nobody."""
+        if self._site.twin is not None:
+            self._begin_run(self._site.twin)
+
+    def _begin_run(self, twin: TwinSite) -> None:
         for name in (TWIN, BASELINE):
             self._end(name)
         number = next_number(self._site.folder / "runs")
@@ -166,23 +176,22 @@ class Supervisor:
         self._finished.clear()
         self._granted = 0
         for name in names:
-            self._launch(name, twin_process.main, self._twin_spec(name, number))
+            self._launch(name, twin_process.main, self._twin_spec(twin, name, number))
 
-    def _twin_spec(self, name: str, number: int) -> twin_process.TwinSpec:
+    def _twin_spec(self, twin: TwinSite, name: str, number: int) -> twin_process.TwinSpec:
         """Run ``number`` is that many days after the first; both twins share its seed."""
-        site = self._site
-        twin = site.settings.twin
-        begins = twin.begins + timedelta(days=number - 1)
+        site, settings = self._site, twin.settings
+        begins = settings.begins + timedelta(days=number - 1)
         return twin_process.TwinSpec(
             name=name,
             run=f"{begins:%Y-%m-%d}-{number}",
-            seed=twin.seed + number - 1,
+            seed=settings.seed + number - 1,
             begins=city_time(begins),
-            seconds=twin.hour_s,
-            scenario=site.scenario if name == TWIN else site.baseline,
+            seconds=settings.hour_s,
+            scenario=twin.scenario if name == TWIN else twin.baseline,
             network=site.network,
             limits=site.limits,
-            faults=site.faults if name == TWIN else (),
+            faults=twin.faults if name == TWIN else (),
             truth=self._folder / "truth",
             schedule=site.schedule,
             hub=self._folder / "hub" if name == TWIN else None,
@@ -190,7 +199,8 @@ class Supervisor:
 
     @property
     def _baseline(self) -> bool:
-        return self._options.baseline and self._site.settings.twin.baseline != "none"
+        twin = self._site.twin
+        return self._options.baseline and twin is not None and twin.settings.baseline != "none"
 
     # the loop
 
@@ -232,9 +242,9 @@ class Supervisor:
                 child.ready = True
                 if not self._announced and self._all_ready():
                     self._announced = True
-                    self._begin_run()
+                    self._begin()
                     self._options.on_ready()
-            case Drive():
+            case Drive() if self._site.twin is not None:
                 self._conductor.drive(message.speed, message.paused, message.step, now)
                 self._roll_at = 0.0
 
@@ -248,7 +258,7 @@ class Supervisor:
             if self._options.runs is not None and self._runs >= self._options.runs:
                 self._stopping = True
             else:
-                self._begin_run()
+                self._begin()
 
     def _died(self, name: str) -> None:
         if name in self._finished:
@@ -270,7 +280,7 @@ class Supervisor:
         for name in due:
             del self._restarts[name]
         if {TWIN, BASELINE} & set(due) and self._announced:
-            self._begin_run()
+            self._begin()
         for name in due:
             if name not in (TWIN, BASELINE):
                 self._start(name)
@@ -289,7 +299,7 @@ class Supervisor:
             for name, child in self._children.items()
         }
         states |= dict.fromkeys(self._restarts, "it ended and is being started again")
-        if not self._baseline:
+        if self._site.twin is not None and not self._baseline:
             states[BASELINE] = "switched off"
         troubles = self._troubles.now({n: now - c.started for n, c in self._children.items()})
         roll = Roll(states, self._conductor.speed, self._conductor.paused, troubles)

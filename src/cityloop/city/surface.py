@@ -132,7 +132,8 @@ class MapDevice(Struct, frozen=True):
 class MapData(Struct, frozen=True):
     """What does not change while the city runs. Row orders bind ``LiveState``.
 
-    ``time_zone``: IANA name, as "Asia/Shanghai".
+    ``time_zone``: IANA name, as "Asia/Shanghai". ``twin``: whether a simulator stands for the
+    streets; a city without one runs on the clock on the wall and has no baseline and no cabinets.
     """
 
     city: str
@@ -143,6 +144,7 @@ class MapData(Struct, frozen=True):
     detectors: list[MapDetector]
     loops: list[MapLoop]
     devices: list[MapDevice] = []
+    twin: bool = True
 
 
 class ShadowResult(Struct, frozen=True):

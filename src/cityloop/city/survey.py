@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cityloop.city.config import Draft, Settings, Signals, Twin, read_draft
+from cityloop.city.config import Draft, Network, Settings, Signals, Twin, read_draft
 from cityloop.city.installed import loop_versions
+from cityloop.city.live_sensors import lane_detectors
 from cityloop.city.named_tables import check_schedule, read_schedule, twin_devices
 from cityloop.city.settings_reader import nearest
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
@@ -14,11 +15,11 @@ from cityloop.perception.devices import Declared, Device, declared_devices, read
 from cityloop.safety.envelope import check_bank
 from cityloop.safety.timing import Limits
 from cityloop.standards.attributes import declared
-from cityloop.standards.network import RoadNetwork
+from cityloop.standards.network import RoadNetwork, no_network
 from cityloop.standards.plans import Schedule
 from cityloop.twins.sumo.faults import Fault, read_faults
 from cityloop.twins.sumo.network import read_network
-from cityloop.twins.sumo.scenario import SumoScenario, read_scenario
+from cityloop.twins.sumo.scenario import SumoScenario, read_scenario, read_streets
 from cityloop.twins.sumo.tables import build_tables
 
 DEVICES = "devices.csv"
@@ -26,12 +27,15 @@ DEVICES = "devices.csv"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """A city whose settings, network and names hold together. ``root``: where data lies."""
+    """A city whose settings, network and names hold together. ``root``: where data lies;
+    ``scenario``: None without a twin; ``net``: None where the city names no streets.
+    """
 
     settings: Settings
     root: Path
     cache: Path
-    scenario: SumoScenario
+    scenario: SumoScenario | None
+    net: Path | None
     network: RoadNetwork
     limits: Limits
     registered: Mapping[str, Declared]
@@ -55,20 +59,21 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
     registered = _registered(draft, folder / DEVICES, devices, told)
     tables = None
     if found is not None:
-        _groups(draft, found[3], told)
+        _groups(draft, found.network, told)
+        _lanes(folder / DEVICES, devices, found.network, told)
         tables = _tables(draft, folder, found, told)
     told.found.sort(key=_place)
     told.check()
     if found is None or tables is None:
         raise ConfigError(f"{draft.path}: the network was not read")
-    root, cache, scenario, network, limits = found
     return Survey(
         draft.settings(),
-        root,
-        cache,
-        scenario,
-        network,
-        limits,
+        found.root,
+        found.cache,
+        found.scenario,
+        found.net,
+        found.network,
+        found.limits,
         registered,
         devices,
         *tables,
@@ -79,20 +84,31 @@ def _tables(
     draft: Draft, folder: Path, found: "_Roads", told: Gathered
 ) -> tuple[Mapping[str, EntityIds], Schedule, tuple[Fault, ...]] | None:
     """What the twin may speak of, its plans and the faults planted in it."""
-    _, _, scenario, network, limits = found
     sections = draft.sections
     signals, twin = sections.get("signals", Signals()), sections["twin"]
     with told:
         schedule = read_schedule(sections["city"], signals, folder)
-        check_schedule(schedule, network, limits, folder)
+        check_schedule(schedule, found.network, found.limits, folder)
+    devices: Mapping[str, EntityIds] = {}
     faults: tuple[Fault, ...] = ()
     with told:
-        devices = twin_devices(network, scenario)
-        if twin.faults:
-            faults = read_faults(folder / twin.faults, devices)
+        if found.scenario is not None:
+            devices = twin_devices(found.network, found.scenario)
+            if twin.faults:
+                faults = read_faults(folder / twin.faults, devices)
         if not told.found:
             return devices, schedule, faults
     return None
+
+
+def _lanes(path: Path, devices: Sequence[Device], network: RoadNetwork, told: Gathered) -> None:
+    """A device that counts a lane: the network must have a detector of its type there."""
+    known = lane_detectors(network)
+    for it in devices:
+        if it.lane and (it.type, it.lane) not in known:
+            lanes = sorted(lane for type_, lane in known if type_ == it.type)
+            what = f"{it.id}: the network has no {it.type} on a lane {it.lane}"
+            told.found.append(MistakeError(path, None, what, nearest(it.lane, lanes)))
 
 
 def _devices(path: Path, told: Gathered) -> tuple[Device, ...]:
@@ -146,30 +162,65 @@ def _place(error: ConfigError) -> tuple[bool, int]:
     return True, 0
 
 
-_Roads = tuple[Path, Path, SumoScenario, RoadNetwork, Limits]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Roads:
+    """Where data lies, and the streets; ``scenario`` and ``net`` as in ``Survey``."""
+
+    root: Path
+    cache: Path
+    scenario: SumoScenario | None
+    net: Path | None
+    network: RoadNetwork
+    limits: Limits
 
 
 def _roads(draft: Draft, folder: Path, data: Path | None, told: Gathered) -> _Roads | None:
     """The network, where the settings are sound enough to read it."""
-    city, twin = draft.sections.get("city"), draft.sections.get("twin")
-    signals = draft.sections.get("signals", Signals())
-    if city is None or twin is None or (twin.tables is None) == (twin.scenario is None):
+    sections = draft.sections
+    city, signals = sections.get("city"), sections.get("signals", Signals())
+    if city is None or not {"twin", "network"} <= sections.keys():
+        return None
+    twin, streets = sections["twin"], sections["network"]
+    if any(one and (one.tables is None) == (one.scenario is None) for one in (twin, streets)):
         return None
     root = (data or folder / city.data).absolute()
     cache = root / city.tenant / "cache"
     with told:
         _make(root, cache)
-        scenario = _scenario(twin, folder, cache)
-        network = read_network(
-            scenario.net,
-            additional=scenario.additional,
-            reach_m=signals.detectors_reach_m,
-            min_green_s=signals.min_green_s,
-        )
+        scenario = _scenario(twin, folder, cache) if twin else None
+        net, network = _network(scenario, streets, signals, folder, cache)
         limits = Limits(max_red_s=signals.max_red_s)
         check_bank(network.bank, limits)
-        return root, cache, scenario, network, limits
+        return _Roads(root, cache, scenario, net, network, limits)
     return None
+
+
+def _network(
+    scenario: SumoScenario | None,
+    streets: Network | None,
+    signals: Signals,
+    folder: Path,
+    cache: Path,
+) -> tuple[Path | None, RoadNetwork]:
+    """The network file and what loops know of it: the twin's, or the streets of a real city."""
+    if scenario is not None:
+        net, additional = scenario.net, scenario.additional
+    elif streets is None:
+        return None, no_network()
+    elif streets.tables is not None:
+        made = build_tables(folder / streets.tables, cache)
+        net, additional = made.net, made.additional
+    else:
+        parts = (streets.scenario or "").split(",")
+        net, additional = read_streets(",".join(str(folder / part.strip()) for part in parts))
+    network = read_network(
+        net,
+        additional=additional,
+        reach_m=signals.detectors_reach_m,
+        min_green_s=signals.min_green_s,
+        signals=scenario is not None,
+    )
+    return net, network
 
 
 def _make(root: Path, cache: Path) -> None:

@@ -10,6 +10,7 @@ from cityloop.kernel.cycle import DECISION
 from cityloop.kernel.frame import Array, Frame
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch
+from cityloop.kernel.waiting import CITY_CLOCK
 from cityloop.reaction.approvals import Fate
 from cityloop.safety.shadow import SHADOW_RESULT
 
@@ -28,6 +29,7 @@ _OURS = frozenset(
         RETENTION_RULE,
         ALARM_EVENT,
         SHIFT_ENTRY,
+        CITY_CLOCK,
     }
 )
 _CENTRE, _LOCAL = 1, 0

@@ -29,10 +29,12 @@ _NOWHERE = Anchor(0.0, 0.0, approximate=True, note="no place on Earth is given")
 
 
 def map_data(
-    settings: Settings, network: RoadNetwork, net: Path, devices: Iterable[Device] = ()
+    settings: Settings, network: RoadNetwork, net: Path | None, devices: Iterable[Device] = ()
 ) -> MapData:
-    """What does not change while the city runs. Raises ConfigError when ``net`` cannot be read."""
-    roads = read_net(net)
+    """What does not change while the city runs. Raises ConfigError when ``net`` cannot be read;
+    without one there are no streets to show.
+    """
+    roads = NetFile({}, {}, {}, (), {}) if net is None else read_net(net)
     here = settings.anchor
     return MapData(
         city=settings.city.name,
@@ -55,6 +57,7 @@ def map_data(
         detectors=list(_detectors(network, roads)),
         loops=[MapLoop(name, _groups(settings, network)) for name in settings.loops],
         devices=list(_devices(devices, here)),
+        twin=settings.twin is not None,
     )
 
 

@@ -18,9 +18,10 @@ from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.errors import ConfigError, Gathered
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
+from cityloop.kernel.waiting import LIVE
 from cityloop.perception.devices import Declared, Register
 from cityloop.perception.live_gate import LiveGate, LiveSource
-from cityloop.perception.source import LIVE, Setup, SourceSettings, State
+from cityloop.perception.source import Setup, SourceSettings, State
 from cityloop.standards.attributes import declared
 from cityloop.standards.readings import Decoded, Fault
 

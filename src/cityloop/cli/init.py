@@ -13,9 +13,12 @@ def init(
     name: Annotated[
         str | None, typer.Option(help="What people call it; else the folder's.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Without a twin: its sources speak for it.")
+    ] = False,
 ) -> None:
-    """Make a folder a city that runs: two made-up signals, to be replaced by your own."""
-    written, kept = write_starter(folder, names_for(folder, name))
+    """Make a folder a city that runs: two made-up signals, or with --live a sensor of your own."""
+    written, kept = write_starter(folder, names_for(folder, name), live=live)
     for file in kept:
         typer.echo(f"kept    {folder / file}: it was there")
     for file in written:

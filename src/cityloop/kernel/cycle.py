@@ -10,8 +10,10 @@ import numpy as np
 from cityloop import __version__
 from cityloop.kernel.clock import CityTime, after
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
+from cityloop.kernel.inputs import Inputs
 from cityloop.kernel.loop import Guard, Ints, Loop, Mode, Orders, Proposals
 from cityloop.kernel.reasons import Reason
+from cityloop.kernel.rows import Rows
 from cityloop.kernel.view import Memory, Table, View
 
 DECISION = "Decision"
@@ -50,6 +52,7 @@ class Cycle:
         *,
         run: str,
         epoch: int,
+        inputs: Inputs | None = None,
     ) -> None:
         self.loop = loop
         self._knows = {name: knows[name] for name in loop.knows}
@@ -57,10 +60,7 @@ class Cycle:
         self._actuators = actuators
         self._run = run
         self._epoch = epoch
-        self._tables = {
-            name: Table.empty(_rows_of(watch.rows, knows), watch.attributes)
-            for name, watch in loop.watches.items()
-        }
+        self.inputs = Inputs(loop, knows, {}) if inputs is None else inputs
         self._memory: Memory = loop.start(self._knows)
         self._minds = np.full((3, len(actuators)), _NO_MIND, dtype=np.int64)
         self._ticked_at: CityTime | None = None
@@ -68,14 +68,15 @@ class Cycle:
     @property
     def tables(self) -> Mapping[str, Table]:
         """The watched inputs as of the newest frame, by input name."""
-        return self._tables
+        return self.inputs.tables()
 
     def see(self, frames: Iterable[Frame]) -> None:
         """Fold frames into the watched tables."""
-        for part in frames:
-            for name, watch in self.loop.watches.items():
-                if watch.type == part.type:
-                    self._tables[name] = self._tables[name].fold(part)
+        self.inputs.see(frames)
+
+    def hear(self, part: Rows) -> bool:
+        """Take in rows, as ``Inputs.hear``."""
+        return self.inputs.hear(part, self._ticked_at)
 
     def due(self, at: CityTime) -> bool:
         """Whether ``at`` is time for the next tick."""
@@ -112,7 +113,7 @@ class Cycle:
         )
 
     def _analyse(self, at: CityTime) -> tuple[View, Any, str]:
-        view = View(self._run, at, dict(self._tables), self._knows)
+        view = View(self._run, at, self.inputs.tables(), self._knows)
         self._ticked_at = at
         try:
             findings, self._memory = self.loop.analyse(view, self._memory, at)
@@ -182,24 +183,21 @@ class Cycle:
     def save(self) -> dict[str, Array]:
         """Everything a new cycle needs to go on from here, as named arrays."""
         state: dict[str, Array] = {f"memory/{name}": a for name, a in self._memory.items()}
-        for name, table in self._tables.items():
-            state[f"time/{name}"] = table.observed_at
-            state |= {f"watch/{name}/{a}": column for a, column in table.columns.items()}
+        state |= self.inputs.save()
         state["minds"] = self._minds.copy()
         state["ticked_at"] = np.array(-1 if self._ticked_at is None else self._ticked_at)
         return state
 
-    def load(self, state: Mapping[str, Array]) -> None:
-        """Go on from what ``save`` gave."""
+    def load(self, state: Mapping[str, Array]) -> bool:
+        """Go on from what ``save`` gave; whether something waits to be told the time."""
         self._memory = {
             name.removeprefix("memory/"): a for name, a in state.items() if name[:7] == "memory/"
         }
-        for name, table in self._tables.items():
-            columns = {a: state[f"watch/{name}/{a}"].astype(np.float64) for a in table.columns}
-            self._tables[name] = Table(table.ids, columns, state[f"time/{name}"].astype(np.int64))
+        waits = self.inputs.load(state)
         self._minds = state["minds"].astype(np.int64)
         ticked = int(state["ticked_at"])
         self._ticked_at = None if ticked < 0 else CityTime(ticked)
+        return waits
 
 
 def _told(error: Exception) -> str:
@@ -219,11 +217,3 @@ def digest(view: View) -> str:
         for column in table.columns.values():
             state.update(column.tobytes())
     return state.hexdigest()
-
-
-def _rows_of(path: str, knows: Mapping[str, Any]) -> EntityIds:
-    name, _, attribute = path.partition(".")
-    ids = getattr(knows[name], attribute)
-    if not isinstance(ids, EntityIds):
-        raise TypeError(f"rows = {path!r} must name entity ids, not {type(ids).__name__}")
-    return ids

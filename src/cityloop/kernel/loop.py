@@ -40,11 +40,16 @@ class Latest:
 
     ``rows`` names the entry of ``knows`` whose attribute of that name lists the entity ids, as
     "network.detectors": rows of the table stand in that order, so they meet reference arrays.
+    Where the entry is a mapping, the attribute is a key of it, as "devices.AirQualityObserved".
+
+    It does not matter whether a twin or a live source speaks of them; what a live source says later
+    than ``late_s`` seconds after it was observed is for the record alone.
     """
 
     type: str
     attributes: tuple[str, ...]
     rows: str
+    late_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

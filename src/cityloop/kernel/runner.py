@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import DECISION, Cycle, Pass
-from cityloop.kernel.frame import Array, EntityIds
+from cityloop.kernel.frame import Array, EntityIds, Frame
+from cityloop.kernel.inputs import Inputs
 from cityloop.kernel.loop import Guard, Ints, Loop
 from cityloop.kernel.ports import Batch, Commit
+from cityloop.kernel.waiting import CITY_CLOCK, LIVE, wall_of
 
 Modes = Callable[[str], Ints]
 """Loop name → a Mode per actuator, shape (J,)."""
@@ -24,7 +27,8 @@ class Runner:
 
     The state is a fold of the log: ``replay`` of its commits gives the state of a runner that was
     never interrupted, from the start of the run or from what ``save`` gave at some position.
-    ``took_s``: by loop, how long its newest tick took by ``timer``.
+    ``took_s``: by loop, how long its newest tick took by ``timer``. ``stand_for``: device → the
+    entity in whose name it speaks, such as the detector of the lane that it counts.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Runner:
         *,
         epoch: int = 1,
         timer: Timer = float,
+        stand_for: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._loops = tuple(loops)
         self._knows = knows
@@ -44,18 +49,40 @@ class Runner:
         self._epoch = epoch
         self._timer = timer
         self._watched = _watched(self._loops)
+        self._stand_for = stand_for
         self.took_s: dict[str, float] = {}
         self.run = ""
         self.cycles: tuple[Cycle, ...] = ()
+        self._on_the_wall = False
+        self.waits = False
+        """Whether live sources said something that waits for a tick with a ``CityClock`` frame."""
 
-    def begin(self, run: str) -> None:
-        """Start a run with empty tables and fresh memory."""
-        self.run = run
-        self.cycles = tuple(self._cycle(loop) for loop in self._loops)
+    @property
+    def every_s(self) -> list[float]:
+        """City seconds between two ticks of each loop."""
+        return [loop.every_s for loop in self._loops]
 
-    def _cycle(self, loop: Loop) -> Cycle:
-        run, epoch = self.run, self._epoch
-        return Cycle(loop, self._knows, self._guard, self._actuators, run=run, epoch=epoch)
+    def begin(self, run: str, *, on_the_wall: bool = False) -> None:
+        """Start a run with fresh memory, and with empty tables: city time is another than before.
+
+        ``on_the_wall``: it is wall time; from one such run to the next the tables stay.
+        """
+        goes_on = on_the_wall and self._on_the_wall
+        inputs = [cycle.inputs for cycle in self.cycles] if goes_on else [None] * len(self._loops)
+        self.run, self._on_the_wall = run, on_the_wall
+        self.waits = self.waits and goes_on
+        self.cycles = tuple(map(self._cycle, self._loops, inputs))
+
+    def _cycle(self, loop: Loop, inputs: Inputs | None = None) -> Cycle:
+        return Cycle(
+            loop,
+            self._knows,
+            self._guard,
+            self._actuators,
+            run=self.run,
+            epoch=self._epoch,
+            inputs=inputs or Inputs(loop, self._knows, self._stand_for),
+        )
 
     def install(self, loop: Loop) -> None:
         """Put another version in the place of the loop of its name; its memory starts fresh."""
@@ -90,11 +117,19 @@ class Runner:
     def replay(self, commits: Iterable[Commit]) -> None:
         """Fold what the log holds, recorded decisions included."""
         for commit in commits:
+            self.hear(commit.batch)
             self.remember(commit.batch)
             for part in commit.batch.frames:
                 if part.type == DECISION:
                     for cycle in self.cycles:
                         cycle.recall(part)
+
+    def hear(self, batch: Batch) -> None:
+        """Take in the rows of a live source; the next tick sees them, and nothing is decided."""
+        for part in batch.rows:
+            if part.type in self._watched and part.run in (LIVE, self.run):
+                for cycle in self.cycles:
+                    self.waits |= cycle.hear(part)
 
     def _fold(self, batch: Batch) -> CityTime | None:
         """The newest city time among the watched frames; None when no loop watches any."""
@@ -102,14 +137,24 @@ class Runner:
         if not seen:
             return None
         if batch.run != self.run:
-            self.begin(batch.run)
+            self.begin(batch.run, on_the_wall=all(part.type == CITY_CLOCK for part in seen))
         for cycle in self.cycles:
             cycle.see(seen)
+        if seen[-1].type == CITY_CLOCK:
+            self._tell_time(seen[-1])
         return max(part.observed_at for part in seen)
+
+    def _tell_time(self, clock: Frame) -> None:
+        for cycle in self.cycles:
+            cycle.inputs.tell_time(clock.observed_at, wall_of(clock))
+        self.waits = False
 
     def save(self) -> dict[str, Array]:
         """The state of every cycle as named arrays, with the run's name among them."""
-        state: dict[str, Array] = {"run": np.array(self.run)}
+        state: dict[str, Array] = {
+            "run": np.array(self.run),
+            "on_the_wall": np.array(self._on_the_wall),
+        }
         for cycle in self.cycles:
             state |= {f"{cycle.loop.name}|{name}": a for name, a in cycle.save().items()}
             state[f"{cycle.loop.name}|version"] = np.array(cycle.loop.version)
@@ -118,13 +163,15 @@ class Runner:
     def load(self, state: Mapping[str, Array]) -> None:
         """Go on from what ``save`` gave; a loop that it does not hold, or holds the memory of
         another version of, starts afresh."""
-        self.begin(str(state["run"]))
+        if not state["run"]:
+            return  # nothing had begun
+        self.begin(str(state["run"]), on_the_wall=bool(state["on_the_wall"]))
         for cycle in self.cycles:
             prefix = f"{cycle.loop.name}|"
             own = {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
             if own and str(own.get("version", "")) == cycle.loop.version:
-                cycle.load(own)
+                self.waits |= cycle.load(own)
 
 
 def _watched(loops: Iterable[Loop]) -> set[str]:
-    return {watch.type for loop in loops for watch in loop.watches.values()}
+    return {CITY_CLOCK} | {watch.type for loop in loops for watch in loop.watches.values()}

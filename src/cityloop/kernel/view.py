@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
-from cityloop.kernel.frame import Array, EntityIds, Frame
+from cityloop.kernel.frame import Array, Column, EntityIds, Frame
+from cityloop.kernel.rows import Rows
 
 NEVER = -1
 """``observed_at`` of a row that was never observed."""
@@ -50,7 +51,7 @@ class Table:
         return self._scatter(frame)
 
     def _swap(self, frame: Frame) -> "Table":
-        columns = {name: _floats(frame, name) for name in self.columns}
+        columns = {name: _floats(frame.columns[name]) for name in self.columns}
         times = np.full(len(self.ids), frame.observed_at, dtype=np.int64)
         return Table(self.ids, columns, times)
 
@@ -65,14 +66,42 @@ class Table:
                 continue
             seen = fresh if column.absent is None else fresh & ~column.absent
             values = columns[name].copy()
-            values[rows[seen]] = _floats(frame, name)[seen]
+            values[rows[seen]] = _floats(column)[seen]
             columns[name] = values
             times[rows[seen]] = frame.observed_at
         return Table(self.ids, columns, times)
 
+    def hear(self, part: Rows, places: npt.NDArray[np.int64]) -> "Table":
+        """This table after ``part``, as if its ``frames`` were folded one after the other.
 
-def _floats(frame: Frame, name: str) -> npt.NDArray[np.float64]:
-    column = frame.columns[name]
+        ``places``: for each of ``part.ids`` its row here, -1 where it has none.
+        """
+        columns, times = dict(self.columns), self.observed_at.copy()
+        for name in self.columns:
+            news = self.news(part, places, name)
+            if not news.size:
+                continue
+            rows, values = places[part.entity[news]], columns[name].copy()
+            values[rows] = _floats(part.columns[name])[news]
+            columns[name] = values
+            np.maximum.at(times, rows, part.observed_at[news])
+        return Table(self.ids, columns, times)
+
+    def news(self, part: Rows, places: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.int64]:
+        """Which rows of ``part`` tell of an attribute no older than what is known, by time."""
+        column = part.columns.get(name)
+        if column is None:
+            return np.zeros(0, dtype=np.int64)
+        rows = places[part.entity]
+        news = rows >= 0
+        news[news] = part.observed_at[news] >= self.observed_at[rows[news]]
+        if column.absent is not None:
+            news &= ~column.absent
+        found = np.flatnonzero(news)
+        return found[np.argsort(part.observed_at[found], kind="stable")]
+
+
+def _floats(column: Column) -> npt.NDArray[np.float64]:
     values = column.values.astype(np.float64, copy=False)
     return values if column.null is None else np.where(column.null, np.nan, values)
 

@@ -21,7 +21,10 @@ MOST_BY_PATTERN = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One registered device. ``longitude``, ``latitude``: WGS 84 degrees; None where not known."""
+    """One registered device. ``longitude``, ``latitude``: WGS 84 degrees; None where not known.
+
+    ``lane``: of the network, which it counts; empty where it counts none.
+    """
 
     id: str
     type: str
@@ -29,6 +32,7 @@ class Device:
     longitude: float | None
     latitude: float | None
     owner: str
+    lane: str = ""
 
 
 def read_devices(content: bytes, name: str) -> list[Device]:
@@ -54,7 +58,8 @@ def _read_device(row: Row) -> Device:
 
     id_, type_, source = row.text("id"), row.text("type"), row.text("source")
     longitude, latitude = degrees("longitude", 180), degrees("latitude", 90)
-    return Device(id_, type_, source, longitude, latitude, row.cells["owner"])
+    lane = row.cells.get("lane", "").strip()
+    return Device(id_, type_, source, longitude, latitude, row.cells["owner"], lane)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,10 @@ from msgspec import Meta
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.ports import Log
+from cityloop.kernel.waiting import LIVE
 from cityloop.standards.attributes import AttributeTable
 from cityloop.standards.payloads import Decoder
 from cityloop.standards.readings import Decoded, Fault
-
-LIVE = "live"
-"""The run of all that is stamped with wall time."""
 
 State = Literal["ok", "waiting", "failing"]
 Mistake = tuple[tuple[str | int, ...], str, str]

@@ -10,6 +10,7 @@ from cityloop.kernel.frame import Array, EntityIds
 from cityloop.kernel.loop import Ints, Mode
 
 OTHERS = "others"
+NO_CABINETS = "this city has no cabinets that take orders, for it has no twin."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,14 @@ class ModeChange:
 
 
 class ModeBook:
-    """The mode of every loop on every group; actuators in no group form the group ``others``."""
+    """The mode of every loop on every group; actuators in no group form the group ``others``.
 
-    def __init__(self, actuators: EntityIds, groups: Mapping[str, Sequence[str]]) -> None:
+    ``cabinets``: whether there are any that take orders; where not, no loop acts.
+    """
+
+    def __init__(
+        self, actuators: EntityIds, groups: Mapping[str, Sequence[str]], *, cabinets: bool = True
+    ) -> None:
         rows = {
             group: np.array([_row(actuators, group, member) for member in members], dtype=np.int64)
             for group, members in groups.items()
@@ -35,6 +41,7 @@ class ModeBook:
             taken[members] = True
         if not taken.all():
             rows[OTHERS] = np.flatnonzero(~taken)
+        self._highest = Mode.ACT if cabinets else Mode.ADVISE
         self._actuators = actuators
         self._count = len(actuators)
         self.groups: Mapping[str, Ints] = rows
@@ -66,6 +73,8 @@ class ModeBook:
         self.check_loop(loop)
         if group not in self.groups:
             raise RefusedError(f"Group {group} does not exist; it can be {_or(self.groups)}.")
+        if mode > self._highest:
+            raise RefusedError(f"{loop} cannot act: {NO_CABINETS} It can go as far as advise.")
         if mode == Mode.ACT and self._modes[loop][group] != Mode.ACT and not evidence.strip():
             raise RefusedError(
                 f"{loop} may act on {group} only with a shadow result"
@@ -77,10 +86,11 @@ class ModeBook:
     def apply(self, change: ModeChange) -> None:
         """Put a change into force; one of an unknown loop or group (an older city) is void."""
         if change.loop in self._modes and change.group in self.groups:
-            self._modes[change.loop][change.group] = change.mode
+            mode = min(change.mode, self._highest)
+            self._modes[change.loop][change.group] = mode
             self._switched.add((change.loop, change.group))
             rows = self._rows[change.loop].copy()
-            rows[self.groups[change.group]] = change.mode
+            rows[self.groups[change.group]] = mode
             self._rows[change.loop] = rows
 
     def of(self, loop: str) -> Ints:

@@ -71,3 +71,19 @@ class RoadNetwork:
     def controller_ids(self) -> EntityIds:
         """Ids of the signal controllers, in row order."""
         return self.bank.ids
+
+
+def no_network() -> RoadNetwork:
+    """Of a city that names no streets: nothing signalised, no detector."""
+    nobody, none = EntityIds(()), np.zeros(0)
+    nothing = np.zeros(0, dtype=np.int64)
+    return RoadNetwork(
+        version="",
+        bank=SignalBank(()),
+        detectors=Detectors(nobody, (), none, none, none),
+        stop_lines=StopLines(nobody, ()),
+        feeds=(nothing, nothing, none),
+        leaves=(nothing, nothing, none),
+        stop_line_of=nothing,
+        exit_room=none,
+    )

@@ -15,7 +15,8 @@ from msgspec import Meta
 
 from cityloop.kernel.clock import CityTime, Clock, city_time
 from cityloop.kernel.errors import BusyError
-from cityloop.perception.source import LIVE, CityClock, Intake, Mistake, Setup, SourceSettings
+from cityloop.kernel.waiting import LIVE
+from cityloop.perception.source import CityClock, Intake, Mistake, Setup, SourceSettings
 from cityloop.perception.sources.recording import Recording, taken
 from cityloop.perception.sources.table_settings import TableSettings
 from cityloop.standards.readings import Decoded, Faults, Readings

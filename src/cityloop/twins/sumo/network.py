@@ -26,17 +26,18 @@ def read_network(
     reach_m: float = 200.0,
     exit_m: float = 100.0,
     min_green_s: float = 7.0,
+    signals: bool = True,
 ) -> RoadNetwork:
     """The signalised part of the SUMO network ``net``: junctions, detectors, what feeds what.
 
     Detectors reach ``reach_m`` upstream of each stop line and ``exit_m`` behind each junction;
     vehicle phases last at least ``min_green_s``. Signal plans in ``additional`` files go before
     those of the network. ``version`` names the files' content and these settings. Raises
-    ConfigError when a file is missing, is no network or has no usable signal.
+    ConfigError when a file is missing, is no network or, with ``signals``, has no usable one.
     """
     roads = read_net(net, additional)
     signalised = read_junctions(roads, min_green_s)
-    if not signalised:
+    if signals and not signalised:
         raise ConfigError(f"{net} has no signalised junction; choose a network with traffic lights")
     reach = read_reach(roads, signalised, reach_m, exit_m)
     bank = SignalBank(tuple(item.junction for item in signalised))

@@ -38,6 +38,19 @@ def read_scenario(text: str) -> SumoScenario:
     return _from_configuration(Path(text))
 
 
+def read_streets(text: str) -> tuple[Path, tuple[Path, ...]]:
+    """The network and the additional files of a scenario as ``read_scenario`` reads it, or of a
+    SUMO network alone; raises ConfigError for what is missing.
+    """
+    if "," in text or text.endswith(".sumocfg"):
+        scenario = read_scenario(text)
+        return scenario.net, scenario.additional
+    net = Path(text)
+    if not net.is_file():
+        raise ConfigError(f"{net} does not exist; check the path")
+    return net, ()
+
+
 def read_xml(path: Path) -> ET.Element:
     """The root of an XML file; ConfigError when it is missing or broken."""
     try:
