@@ -10,6 +10,7 @@ from cityloop.city.clock import wall_time
 from cityloop.interconnection.broker.held import Held, Written, written
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.log import SqliteLog
+from cityloop.kernel.ports import Position
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
 
 TYPE = "https://example.org/Lamp"
@@ -128,9 +129,9 @@ def test_the_log_of_a_store_reads_as_any_log(tmp_path: Path) -> None:
         done = put(store, kept("urn:a", 1))
         await store.commit([done])
         await store.close()
-        (commit,) = SqliteLog(tmp_path, wall_time, readonly=True).read(
-            store.log.last().__class__(0)
-        )
+        log = SqliteLog(tmp_path, wall_time, readonly=True)
+        (commit,) = log.read(Position(0))
+        log.close()
         assert commit.batch.writes == (done.body,)
 
     asyncio.run(run())

@@ -6,6 +6,7 @@ import typer
 
 from cityloop import __version__
 from cityloop.cli.bench import bench_app
+from cityloop.cli.broker import broker
 from cityloop.cli.check import check
 from cityloop.cli.commission import commission_
 from cityloop.cli.import_ import import_
@@ -20,6 +21,7 @@ app.command()(init)
 app.command("import")(import_)
 app.command()(check)
 app.command("commission")(commission_)
+app.command()(broker)
 app.add_typer(bench_app, name="bench")
 app.add_typer(source_app, name="source")
 

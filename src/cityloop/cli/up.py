@@ -1,6 +1,5 @@
 """``cityloop up``: a whole city on this machine."""
 
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from cityloop.city.build import build_site
 from cityloop.city.journal import keep_journal
 from cityloop.city.supervisor import Options, Supervisor
+from cityloop.cli.port import check_port
 from cityloop.kernel.errors import ConfigError
 from cityloop.web.process import HOST
 from cityloop.web.process import main as web_main
@@ -26,7 +26,7 @@ def up(
 ) -> None:
     """Bring a city up and keep it up until Ctrl-C."""
     keep_journal()
-    _check_port(port)
+    check_port(port)
     site = build_site(folder, data)
 
     def announce() -> None:
@@ -47,14 +47,3 @@ def _speed(text: str) -> float:
     if not 0 < speed <= 1000:
         raise ConfigError(f"--speed {text}: give city seconds per second (0 to 1000), or max")
     return speed
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ConfigError(
-                f"port {port} cannot be used ({error.strerror}); choose another: PORT=… or --port"
-            ) from None

@@ -31,7 +31,7 @@ CREATE TABLE positions(fold TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 a row of ``entity_types`` too."""
 
 _FIND = "SELECT * FROM entities WHERE id = ?"
-_FIND_MANY = "SELECT entities.* FROM json_each(?) CROSS JOIN entities ON id = value"
+_FIND_MANY = "SELECT x.* FROM json_each(?) y CROSS JOIN entities x ON x.id = y.value"
 _PUT = "INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (e) DO UPDATE SET \
 types = excluded.types, doc = excluded.doc, created = excluded.created, \
 modified = excluded.modified, expires = excluded.expires"

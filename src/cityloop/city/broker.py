@@ -1,0 +1,111 @@
+"""The context broker as processes see it: its tenants, each with its stores, and its @contexts."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import structlog
+
+from cityloop.interconnection.broker.batches import Batches
+from cityloop.interconnection.broker.context_book import ContextBook
+from cityloop.interconnection.broker.context_fetch import Fetcher
+from cityloop.interconnection.broker.contexts import Contexts
+from cityloop.interconnection.broker.offline import read_offline
+from cityloop.interconnection.broker.operations import Entities, any_entity
+from cityloop.interconnection.broker.store import EntityStore
+from cityloop.kernel.clock import Clock
+from cityloop.kernel.errors import BusyError
+from cityloop.standards.cim.problems import Problem, bad_request
+
+_log = structlog.get_logger()
+
+_DEFAULT = "default"
+_NAMED = "tenant-"
+_LONGEST = 80
+_SWEEP_EVERY_S = 1.0
+
+
+class BrokerTenant:
+    """One tenant: what clients do to its entities, one by one and in batches."""
+
+    any_entity = staticmethod(any_entity)
+
+    def __init__(self, name: str, folder: Path, clock: Clock) -> None:
+        self.name = name
+        self.store = EntityStore(folder, clock)
+        self.entities = Entities(self.store)
+        self.batches = Batches(self.store)
+        self.store.recover()
+
+    async def close(self) -> None:
+        """Let what is queued be written, then let go of all files."""
+        await self.store.close()
+
+
+class Broker:
+    """All tenants in the folder ``root``, each in one of its own; the default one always exists.
+
+    ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
+    others may be fetched. Raises ConfigError, OSError and CorruptError for what cannot be opened.
+    """
+
+    def __init__(
+        self, root: Path, clock: Clock, contexts: Path | None = None, *, fetch: bool = True
+    ) -> None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root = root
+        self._clock = clock
+        book = ContextBook(root / "contexts.db")
+        self.contexts = Contexts(book, read_offline(contexts), Fetcher() if fetch else None)
+        self._tenants = dict(self._opened())
+        self.default = self._tenants.get("") or self._open("", root / _DEFAULT)
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def _opened(self) -> Iterator[tuple[str, BrokerTenant]]:
+        for folder in sorted(self._root.iterdir()):
+            if folder.name.startswith(_NAMED) and folder.is_dir():
+                name = unquote(folder.name.removeprefix(_NAMED))
+                yield name, BrokerTenant(name, folder, self._clock)
+
+    def _open(self, name: str, folder: Path) -> BrokerTenant:
+        tenant = self._tenants[name] = BrokerTenant(name, folder, self._clock)
+        return tenant
+
+    def tenant(self, name: str, *, create: bool) -> BrokerTenant:
+        """A tenant by its name; with ``create`` it is made when new (5.5.10).
+
+        Raises Problem for an unknown one, and for a name that is too long.
+        """
+        found = self._tenants.get(name)
+        if found is not None:
+            return found
+        if not create:
+            raise Problem("NonexistentTenant", f"tenant {name!r} does not exist")
+        if len(name) > _LONGEST:
+            raise bad_request(f"the tenant's name has more than {_LONGEST} characters")
+        return self._open(name, self._root / (_NAMED + quote(name, safe="")))
+
+    def tenants(self) -> list[BrokerTenant]:
+        """All tenants there are."""
+        return list(self._tenants.values())
+
+    def start(self) -> None:
+        """Begin what runs beside the requests; needs a running event loop."""
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            for tenant in self.tenants():
+                try:
+                    await tenant.entities.sweep()
+                except (OSError, BusyError) as error:
+                    _log.warning("expired entities stay", tenant=tenant.name, why=str(error))
+
+    async def close(self) -> None:
+        """Let what is queued be written, then let go of all files."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for tenant in self.tenants():
+            await tenant.close()

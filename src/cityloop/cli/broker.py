@@ -1,0 +1,41 @@
+"""``cityloop broker``: the NGSI-LD context broker alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from cityloop.city.broker import Broker
+from cityloop.city.clock import wall_time
+from cityloop.city.journal import keep_journal
+from cityloop.cli.port import check_port
+from cityloop.kernel.errors import ConfigError
+from cityloop.web.ngsild.server import HOST, serve
+
+_SQLITE = "sqlite:///"
+
+
+def broker(
+    port: Annotated[int, typer.Option(help="Port on the loopback.")] = 9090,
+    store: Annotated[str, typer.Option(help="A folder, or sqlite:///folder.")] = "broker",
+    contexts: Annotated[
+        Path | None, typer.Option(help="@contexts at hand: a JSON table URL: file, or a folder.")
+    ] = None,
+    fetch: Annotated[bool, typer.Option(help="Fetch other @contexts from the network.")] = True,
+) -> None:
+    """Serve an NGSI-LD context broker until Ctrl-C."""
+    keep_journal()
+    check_port(port)
+    opened = Broker(_folder(store), wall_time, contexts, fetch=fetch)
+
+    def announce() -> None:
+        typer.echo(f"the broker is up: http://{HOST}:{port}/ngsi-ld/v1")
+
+    uvloop.run(serve(opened, port, announce))
+
+
+def _folder(store: str) -> Path:
+    if "://" in store and not store.startswith(_SQLITE):
+        raise ConfigError(f"--store {store}: write a folder, or {_SQLITE}folder")
+    return Path(store.removeprefix(_SQLITE))

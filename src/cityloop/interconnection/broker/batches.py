@@ -1,0 +1,133 @@
+"""The batch operations (GS CIM 009, 5.6.7-5.6.10, 5.6.20): many entities, one commit.
+
+What is wrong with one entity fails it alone; the others are written together. An id that comes
+twice is taken twice, in order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cityloop.interconnection.broker.held import Held, Written
+from cityloop.interconnection.broker.operations import altered, gone, missing, put, taken
+from cityloop.interconnection.broker.store import EntityStore
+from cityloop.standards.cim import merging
+from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.merging import Outcome
+from cityloop.standards.cim.problems import Problem
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch: ids that were created, ids that were written otherwise, and what
+    failed, each with its id."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    errors: list[tuple[str, Problem]] = field(default_factory=list)
+
+
+class Batches:
+    """What clients do to many entities of one tenant at once."""
+
+    def __init__(self, store: EntityStore) -> None:
+        self._store = store
+
+    async def create(self, entities: Sequence[Kept]) -> BatchResult:
+        """Create those whose id is free (5.6.7)."""
+
+        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+            if before is not None:
+                raise taken(entity["id"])
+            result.created.append(entity["id"])
+            return put(self._store, None, entity)
+
+        return await self._each(entities, one)
+
+    async def upsert(self, entities: Sequence[Kept], *, update: bool) -> BatchResult:
+        """Create or replace; with ``update``, append to those that exist (5.6.8)."""
+
+        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+            if before is None:
+                done = put(self._store, None, entity)
+                result.created.append(entity["id"])
+                return done
+            if not update:
+                entity["createdAt"] = before.created
+                done = put(self._store, before, entity)
+                result.changed.append(entity["id"])
+                return done
+            return self._appended(before, entity, result, overwrite=True)
+
+        return await self._each(entities, one)
+
+    async def update(self, entities: Sequence[Kept], *, overwrite: bool) -> BatchResult:
+        """Append to those that exist (5.6.9)."""
+
+        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+            if before is None:
+                raise missing(entity["id"])
+            return self._appended(before, entity, result, overwrite=overwrite)
+
+        return await self._each(entities, one)
+
+    async def merge(self, entities: Sequence[Kept]) -> BatchResult:
+        """Merge into those that exist (5.6.20)."""
+
+        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+            if before is None:
+                raise missing(entity["id"])
+            outcome = merging.merged(before.kept, entity, self._store.clock())
+            return _told(before, outcome, result)
+
+        return await self._each(entities, one)
+
+    async def delete(self, ids: Sequence[str]) -> BatchResult:
+        """Delete those that exist (5.6.10)."""
+
+        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+            if before is None:
+                raise missing(entity["id"])
+            result.changed.append(before.id)
+            return gone(before, self._store.clock())
+
+        return await self._each([{"id": id_} for id_ in ids], one)
+
+    def _appended(
+        self, before: Held, entity: Kept, result: BatchResult, *, overwrite: bool
+    ) -> Written | None:
+        now = self._store.clock()
+        outcome = merging.appended(before.kept, entity, now, overwrite=overwrite)
+        return _told(before, outcome, result)
+
+    async def _each(
+        self,
+        entities: Sequence[Kept],
+        one: Callable[[Held | None, Kept, BatchResult], Written | None],
+    ) -> BatchResult:
+        held: dict[str, Held | None] = dict(self._store.held_many([e["id"] for e in entities]))
+        result, done = BatchResult(), []
+        for entity in entities:
+            id_ = entity["id"]
+            try:
+                wrote = one(held.get(id_), entity, result)
+            except Problem as problem:
+                result.errors.append((id_, problem))
+                continue
+            if wrote is not None:
+                held[id_] = wrote.after
+                done.append(wrote)
+        if done:
+            await self._store.commit(done)
+        return result
+
+
+def _told(before: Held, outcome: Outcome, result: BatchResult) -> Written | None:
+    """The write of ``outcome``, told in ``result``: what it left out is an error beside it."""
+    if outcome.not_updated:
+        names = ", ".join(outcome.not_updated)
+        reason = next(iter(outcome.not_updated.values()))
+        detail = f"{names} of {before.id} not written: {reason}"
+        result.errors.append((before.id, Problem("BadRequestData", detail)))
+    else:
+        result.changed.append(before.id)
+    return None if outcome.write is None else altered(before, outcome.write)

@@ -1,0 +1,52 @@
+"""The NGSI-LD API on a port of its own."""
+
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from cityloop.city.broker import Broker
+from cityloop.web.ngsild.app import NgsiLdApp
+
+HOST = "127.0.0.1"
+_MOST_CONNECTIONS = 2_000
+
+
+async def serve(broker: Broker, port: int, announce: Callable[[], None]) -> None:
+    """Serve ``broker`` on the loopback until SIGINT or SIGTERM, then close it.
+
+    ``announce`` is called once it listens.
+    """
+    config = uvicorn.Config(
+        NgsiLdApp(broker),
+        host=HOST,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends on it, then raises it once more: by then it has been heeded.
+        signal.signal(number, lambda *_: None)
+    broker.start()
+    try:
+        await _Server(config, announce).serve()
+    finally:
+        await broker.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
