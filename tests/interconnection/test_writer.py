@@ -69,6 +69,17 @@ def test_what_queued_during_one_fsync_goes_into_the_next(
     assert log.groups == [1, 29]
 
 
+def test_what_nobody_waits_for_is_written_with_what_somebody_does(
+    log: HeldLog, clock: Clock, tick: Tick
+) -> None:
+    writer = LogWriter(log, clock, gather_s=1000.0)
+    patient = [writer.submit(tick(sequence), awaited=False) for sequence in (1, 2, 3)]
+    writer.submit(tick(4)).result(20)
+    assert log.groups == [4]
+    assert all(done.done() for done in patient)
+    writer.close()
+
+
 def test_a_group_ends_at_its_bound_of_rows(log: HeldLog, clock: Clock, tick: Tick) -> None:
     writer = LogWriter(log, clock, max_rows=30)
     held(log, writer, tick, 7)

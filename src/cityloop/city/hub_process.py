@@ -305,7 +305,8 @@ class HubProcess:
         """
         while True:
             try:
-                return self._writer.submit(batch)
+                # Of a twin's ticks nothing waits for the commit: its orders are given already.
+                return self._writer.submit(batch, awaited=batch.source != TWIN_SOURCE)
             except BusyError as error:
                 _log.warning("the log is behind; nothing new is acknowledged", why=str(error))
                 if self._supervisor.ready(_BUSY_WAIT_S) and not self._goes_on():

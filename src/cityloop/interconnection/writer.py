@@ -38,11 +38,11 @@ class LogWriter:
     """A thread that appends to ``log`` what is submitted, in order, several batches to one fsync.
 
     What comes while it is idle is written at once, at most ``max_rows`` rows (one batch at
-    least). After each it lets go of the file for ``breath_s``: compaction, which writes to it too,
-    would never get its turn beside a source that never pauses, and few large commits cost less
-    than many small ones. While the disk fails it acknowledges nothing, keeps what it has, says so
-    once and tries again every ``retry_s``; the queue holds ``max_waiting`` batches, more are
-    refused.
+    least); what nobody waits for lies up to ``gather_s``, as few large commits cost less than many
+    small ones. After each it lets go of the file for ``breath_s``: compaction, which writes to it
+    too, would never get its turn beside a source that never pauses. While the disk fails it
+    acknowledges nothing, keeps what it has, says so once and tries again every ``retry_s``; the
+    queue holds ``max_waiting`` batches, more are refused.
     """
 
     def __init__(
@@ -54,24 +54,28 @@ class LogWriter:
         max_rows: int = 1000,
         retry_s: float = 1.0,
         breath_s: float = 0.005,
+        gather_s: float = 0.02,
     ) -> None:
         self._append = log.append
         self._clock = clock
         self._max_waiting = max_waiting
         self._max_rows = max_rows
         self._retry_s = retry_s
-        self._breath_s = breath_s
+        self._breath_s, self._gather_s = breath_s, gather_s
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._awaited = False
         self._failing = ""
         # So many groups of one: some batch of a group could not be written.
         self._singly = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch) -> "Future[Position]":
+    def submit(self, batch: Batch, *, awaited: bool = True) -> "Future[Position]":
         """Queue ``batch``; the future gives a position that covers it once it is durable.
+
+        ``awaited``: somebody waits for that; else it may lie for ``gather_s``.
 
         Its callbacks run in the writer's thread. A batch that cannot be written at all (a column
         of a foreign dtype) gives its future the error and holds nobody up. Raises BusyError when
@@ -86,7 +90,9 @@ class LogWriter:
                 why = self._failing or "it is slower than its sources"
                 raise BusyError(f"the log has {self._max_waiting} batches waiting: {why}")
             self._waiting.append(waiting)
-            self._changed.notify()
+            self._awaited |= awaited
+            if awaited or len(self._waiting) == 1:
+                self._changed.notify()
         return waiting.done
 
     def state(self) -> WriterState:
@@ -119,6 +125,7 @@ class LogWriter:
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()
+            self._changed.wait_for(lambda: self._awaited or self._closing, self._gather_s)
             group: list[_Waiting] = []
             rows = 0
             for waiting in self._waiting:
@@ -127,6 +134,7 @@ class LogWriter:
                     break
                 group.append(waiting)
             self._singly = max(0, self._singly - 1)
+            self._awaited = len(group) < len(self._waiting)
             return group
 
     def _write(self, group: list[_Waiting]) -> bool:
