@@ -17,6 +17,9 @@ NOTHING, COUNT, NUMBER = types.void, types.int64, types.float64
 INTS = types.Array(types.int64, 1, "C", readonly=True)
 INT_TABLE = types.Array(types.int64, 2, "C", readonly=True)
 BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
+BOOL_TABLE = types.Array(types.boolean, 2, "C", readonly=True)
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+SHORTS = types.Array(types.uint16, 1, "C", readonly=True)
 FLOATS = types.Array(types.float64, 1, "C", readonly=True)
 FLOAT_TABLE = types.Array(types.float64, 2, "C", readonly=True)
 
@@ -32,5 +35,6 @@ def compiled(result: Any, *arguments: Any) -> _Compiler:
 
 
 VECTOR, TABLE, VECTOR_OF_INTS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
-TABLE_OF_INTS, VECTOR_OF_BOOLS = types.int64[:, ::1], types.boolean[::1]
+TABLE_OF_INTS = types.int64[:, ::1]
+VECTOR_OF_BOOLS, TABLE_OF_BOOLS = types.boolean[::1], types.boolean[:, ::1]
 """What compiled functions give, or write into."""

@@ -25,6 +25,7 @@ from cityloop.safety.envelope import (
     refusals,
 )
 from cityloop.safety.field import CabinetReport, LocalSensing, told
+from cityloop.safety.hearing import excuse_empty, note_movement
 from cityloop.safety.holders import LOCAL, OPERATOR, Holders, addressed
 from cityloop.safety.lamps import Lamps
 from cityloop.safety.plans import LocalPlans
@@ -73,6 +74,7 @@ class CabinetBank:
         self._red_since = self._dark_since.copy()
         self._patience = seconds(max(int(limits.empty_red_s) - int(limits.max_red_s), 0))
         self._vehicles = bank.has_link & ~bank.pedestrian
+        self._all_open = np.zeros((count, links))
         self._calls = Calls(
             np.zeros((count, links), dtype=np.bool_),
             np.zeros((count, links, phases), dtype=np.bool_),
@@ -280,19 +282,14 @@ class CabinetBank:
             self._calls.started[fresh] = False
         waiting, discharged = told(sensed.waiting, shape), told(sensed.discharged, shape)
         if waiting is not None and self._patience:
-            # What is no number is no zero: a detector that fails lets maximum red run.
-            empty = (waiting == 0) & self._vehicles & ~self._lit
-            latest = np.minimum(self._dark_since + self._patience, self._now)
-            np.copyto(self._red_since, latest, where=empty)
+            since = self._dark_since, self._red_since
+            excuse_empty(waiting, self._vehicles, self._lit, *since, self._patience, self._now)
         if waiting is None or discharged is None:
             self._moved_at[:] = self._now
             return
-        stuck = (waiting > 0) & self._lit
         ahead = told(sensed.blocked_ahead, shape)
-        if ahead is not None:
-            stuck &= ahead == 0
-        moves = ((discharged != 0) & self._lit).any(axis=1)
-        self._moved_at[moves | ~stuck.any(axis=1)] = self._now
+        ahead = self._all_open if ahead is None else ahead
+        note_movement(waiting, discharged, ahead, self._lit, self._moved_at, self._now)
 
     def _postpone(self) -> None:
         """Ask again where a phase had to end by now: who was not there yet waits no longer.

@@ -67,4 +67,4 @@ def told(values: Array | None, shape: tuple[int, ...]) -> Floats | None:
     """``values`` if they are numbers of the shape that was asked for."""
     if values is None or values.shape != shape or values.dtype.kind not in "buif":
         return None
-    return values.astype(np.float64, copy=False)
+    return values.astype(np.float64, order="C")

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
+from cityloop.kernel.compiled import BOOLS, BYTES, FLOATS, INTS, SHORTS, TABLE_OF_BOOLS, compiled
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
-from cityloop.standards.network import Ints, RoadNetwork
+from cityloop.standards.network import Floats, Ints, RoadNetwork
 from cityloop.standards.signals import Junction
 from cityloop.twins.sumo.network import entity_id
 
 Counts = npt.NDArray[np.uint16]
+Bytes = npt.NDArray[np.uint8]
 
 _NEVER_S = "1000000"
 _INTERVAL_S = 60
@@ -77,7 +79,7 @@ class Sensors:
         self.counts: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
         self.queues: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
         self.speeds: npt.NDArray[np.float32] = np.zeros(len(self._pieces), dtype=np.float32)
-        self.passed: npt.NDArray[np.uint8] = np.zeros(len(self._loops), dtype=np.uint8)
+        self.passed: Bytes = np.zeros(len(self._loops), dtype=np.uint8)
         self.pending: tuple[str, ...] = ()
         self.waiting: Counts = np.zeros(len(edges), dtype=np.uint16)
 
@@ -167,25 +169,17 @@ class Nearby:
             for k, link in enumerate(junction.links):
                 ahead[j * self._shape[1] + k] = heads.get(link.to_lane, -1)
         starts = network.detectors.start_m[ahead] == 0.0
-        self._has_ahead = (ahead >= 0) & starts
-        self._ahead = ahead
+        self._ahead = np.where((ahead >= 0) & starts, ahead, -1)
         self._room = network.exit_room * _FULL
         self._boxes = [_inside(junction) for junction in network.bank.junctions]
 
-    def waiting(self) -> Bools:
-        """Vehicles halt on the lane before the line."""
-        queued = self._sensors.queues[self._tail] > 0
-        return (queued & self._has_line).reshape(self._shape)
-
-    def discharged(self) -> Bools:
-        """Somebody cleared the line in the last second."""
-        passed = self._sensors.passed[self._line] > 0
-        return (passed & self._has_line).reshape(self._shape)
-
-    def blocked_ahead(self) -> Bools:
-        """The lane behind the junction stands full."""
-        full = (self._sensors.queues >= self._room)[self._ahead]
-        return np.asarray(full & self._has_ahead).reshape(self._shape)
+    def at_lines(self) -> tuple[Bools, Bools, Bools]:
+        """Vehicles halt on the lane before the line; somebody cleared the line in the last second;
+        the lane behind the junction stands full. Each (J, L)."""
+        seen = self._sensors.queues, self._sensors.passed, self._room
+        told = _at_lines(*seen, self._has_line, self._line, self._tail, self._ahead)
+        waiting, discharged, blocked_ahead = told.reshape(3, *self._shape)
+        return waiting, discharged, blocked_ahead
 
     def box_blocked(self, rows: Ints) -> Bools:
         """(J,): vehicles stand or crawl inside; asked of ``rows`` only, False elsewhere."""
@@ -195,6 +189,26 @@ class Nearby:
             lanes = (lanes for edge, lanes in self._boxes[row].items() if occupied(edge))
             out[row] = any(_crawls(lane) for part in lanes for lane in part)
         return out
+
+
+@compiled(TABLE_OF_BOOLS, SHORTS, BYTES, FLOATS, BOOLS, INTS, INTS, INTS)
+def _at_lines(
+    queues: Counts,
+    passed: Bytes,
+    room: Floats,
+    has_line: Bools,
+    line: Ints,
+    tail: Ints,
+    ahead: Ints,
+) -> Bools:
+    out = np.zeros((3, len(line)), dtype=np.bool_)
+    for link in range(len(line)):
+        if has_line[link]:
+            out[0, link] = queues[tail[link]] > 0
+            out[1, link] = passed[line[link]] > 0
+        if ahead[link] >= 0:
+            out[2, link] = queues[ahead[link]] >= room[ahead[link]]
+    return out
 
 
 _CRAWL_MPS = 2.0

@@ -267,11 +267,12 @@ class _Cabinets:
         # Only they may be about to start a green; the others need not look inside.
         stage = self._report.stage
         ending = ((stage == Stage.ALL_RED) | (self._abrupt & (stage == Stage.YELLOW))).nonzero()[0]
+        waiting, discharged, blocked_ahead = self._nearby.at_lines()
         sensed = LocalSensing(
             box_blocked=self._nearby.box_blocked(ending),
-            waiting=self._nearby.waiting(),
-            discharged=self._nearby.discharged(),
-            blocked_ahead=self._nearby.blocked_ahead(),
+            waiting=waiting,
+            discharged=discharged,
+            blocked_ahead=blocked_ahead,
             calls=self._buttons.calls(),
         )
         self._report = self._bank.step(now, orders, sensed)
