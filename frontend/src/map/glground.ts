@@ -15,7 +15,7 @@ import type { Approach } from "./geometry";
 import { type Camera, type Ground, type Levels, MARGIN_PX } from "./ground";
 import type { Palette } from "./palette";
 import { Plane } from "./plane";
-import { type Box, fitted, place, type View } from "./view";
+import { type Box, enlarged, fitted, place, type View } from "./view";
 
 setWorkerUrl(workerUrl); // from our own origin: the content security policy lets no blob run
 
@@ -51,7 +51,7 @@ export class GlGround implements Ground {
     this.element.style.height = `${start.height}px`;
     this.gl = new GlMap({
       container: this.element,
-      style: this.style(map, approaches, palette, start.scale),
+      style: this.style(map, approaches, palette, start),
       center: this.centre(start),
       zoom: this.plane.zoom(start.scale),
       minZoom: this.plane.zoom(start.scale) - 2,
@@ -156,8 +156,9 @@ export class GlGround implements Ground {
     this.moved();
   }
 
-  private style(map: MapData, approaches: Approach[], palette: Palette, scale: number): StyleSpecification {
+  private style(map: MapData, approaches: Approach[], palette: Palette, { scale, width }: View): StyleSpecification {
     const from = this.plane.zoom(scale);
+    const larger = enlarged(width);
     return {
       version: 8,
       transition: { duration: 0, delay: 0 },
@@ -172,21 +173,21 @@ export class GlGround implements Ground {
           type: "line",
           source: "roads",
           layout: { "line-cap": "round", "line-join": "round" },
-          paint: { "line-color": palette.casing, "line-width": roadWidth(from, scale, 7, 4) },
+          paint: { "line-color": palette.casing, "line-width": roadWidth(from, scale, 7 * larger, 4) },
         },
         {
           id: "roads",
           type: "line",
           source: "roads",
           layout: { "line-cap": "round", "line-join": "round" },
-          paint: { "line-color": byLevel(palette.speed), "line-width": roadWidth(from, scale, 5, 0) },
+          paint: { "line-color": byLevel(palette.speed), "line-width": roadWidth(from, scale, 5 * larger, 0) },
         },
         {
           id: "queues",
           type: "line",
           source: "queues",
           layout: { "line-join": "round" },
-          paint: { "line-color": byLevel(palette.queue), "line-width": queueWidth(from) },
+          paint: { "line-color": byLevel(palette.queue), "line-width": queueWidth(from, larger) },
         },
       ],
     };
@@ -214,9 +215,10 @@ function roadWidth(from: number, scale: number, thinPx: number, more: number): E
   return ["interpolate", ["exponential", 2], ["zoom"], from - 2, thinPx * 0.7, from, thinPx, from + DEEP, truePx];
 }
 
-function queueWidth(from: number): ExpressionSpecification {
-  const steps = QUEUE_PX.slice(1).flatMap((px, level) => [level + 1, px]);
-  const px = ["step", LEVEL, QUEUE_PX[0], ...steps] as ExpressionSpecification;
+function queueWidth(from: number, larger: number): ExpressionSpecification {
+  const [least = 0, ...more] = QUEUE_PX.map((px) => px * larger);
+  const steps = more.flatMap((px, level) => [level + 1, px]);
+  const px = ["step", LEVEL, least, ...steps] as ExpressionSpecification;
   const near = ["*", px, 5] as ExpressionSpecification;
   return ["interpolate", ["exponential", 2], ["zoom"], from, px, from + DEEP, near];
 }

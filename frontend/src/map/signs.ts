@@ -6,7 +6,7 @@ import { h, setAttribute, setText, svg } from "../dom";
 import type { Speech } from "../words";
 import { type Approach, bounds, load, movements } from "./geometry";
 import { Glyph } from "./glyph";
-import { place, type View } from "./view";
+import { enlarged, place, type View } from "./view";
 
 const NAME_PX = 7; // width of a letter of a junction's name
 const SEVERITIES: readonly Severity[] = ["low", "medium", "high", "critical"];
@@ -79,9 +79,11 @@ export class Signs {
   }
 
   place(view: View): void {
-    const radius = Math.min(26, Math.max(9, this.closest * view.scale * 0.17));
+    const larger = enlarged(view.width);
+    const radius = Math.min(26 * larger, Math.max(9, this.closest * view.scale * 0.17));
     if (radius !== this.radius) this.resize(radius);
-    const named = this.longest * NAME_PX + 12 < this.closest * view.scale - 2 * radius;
+    this.element.style.setProperty("--larger", String(larger));
+    const named = (this.longest * NAME_PX + 12) * larger < this.closest * view.scale - 2 * radius;
     setAttribute(this.element, "data-named", String(named));
     for (const { spot, at } of this.signs) {
       const [x, y] = place(view, at);

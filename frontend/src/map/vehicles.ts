@@ -5,7 +5,7 @@
 import type { Vehicles } from "../shapes";
 import { h } from "../dom";
 import { Fleet } from "./fleet";
-import type { View } from "./view";
+import { enlarged, type View } from "./view";
 
 const LONG_M = 4.6;
 const WIDE_M = 2;
@@ -65,8 +65,9 @@ export class VehicleLayer {
   /** The outlines of all vehicles on the screen, each with its nose ahead. */
   private outline(path: CanvasRenderingContext2D, { scale, left, top, width, height }: View): void {
     const { x: xs, y: ys, heading, count } = this.fleet;
-    const long = Math.max(LONG_PX, LONG_M * scale);
-    const half = Math.max(WIDE_PX, WIDE_M * scale) / 2;
+    const larger = enlarged(width);
+    const long = Math.max(LONG_PX * larger, LONG_M * scale);
+    const half = Math.max(WIDE_PX * larger, WIDE_M * scale) / 2;
     for (let row = 0; row < count; row++) {
       const x = left + (xs[row] ?? 0) * scale;
       const y = top - (ys[row] ?? 0) * scale;

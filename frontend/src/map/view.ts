@@ -17,6 +17,11 @@ export interface Box {
   high: Point;
 }
 
+/** How much larger things are drawn on a map of so many pixels: on a wall people stand away from it. */
+export function enlarged(width: number): number {
+  return Math.min(2.5, Math.max(1, width / 1600));
+}
+
 export function place(view: View, [x, y]: Point): Point {
   return [view.left + x * view.scale, view.top - y * view.scale];
 }

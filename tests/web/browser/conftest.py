@@ -18,7 +18,9 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-expect.set_options(timeout=10_000)
+PATIENCE_MS = 30_000
+"""What is there in a moment takes a while on two cores that are busy with other things."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def page(browser: Browser, live: Served) -> Iterator[Page]:
     context = browser.new_context(
         base_url=live.url, locale="en-GB", viewport={"width": 1280, "height": 800}
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     one = context.new_page()
     said: list[str] = []
     one.on("console", lambda message: said.append(message.text))
