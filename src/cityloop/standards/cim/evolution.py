@@ -1,0 +1,177 @@
+"""How an entity evolved, as readers want it told (4.5.6 - 4.5.9, 4.5.19)."""
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from cityloop.standards.cim.kept import MEMBERS, Instance
+from cityloop.standards.cim.outgoing import View, write_instance
+from cityloop.standards.cim.temporal_query import Period, TemporalQuery
+from cityloop.standards.cim.terms import Terms
+from cityloop.standards.cim.times import read_datetime, write_datetime
+
+_PLURALS = {
+    "value": "values",
+    "object": "objects",
+    "languageMap": "languageMaps",
+    "vocab": "vocabs",
+    "json": "jsons",
+    "valueList": "valueLists",
+    "objectList": "objectLists",
+}
+_WRAPPED = frozenset({"languageMap", "vocab", "json"})
+
+
+class Moment(NamedTuple):
+    """One instance of an attribute at one time (ms, by the time property asked for)."""
+
+    time: int
+    attribute: str
+    dataset: str
+    id: str
+    instance: Instance
+
+
+def time_of(instance: Instance, time_property: str) -> int | None:
+    """When an instance was observed, created, modified or deleted; None where it was not."""
+    told = instance.get(time_property)
+    return read_datetime(told) if isinstance(told, str) else told
+
+
+def write_moments(
+    moments: Sequence[Moment], query: TemporalQuery, terms: Terms, view: View
+) -> dict[str, Any]:
+    """The attributes and what became of them, by name; ``moments`` in the order of time."""
+    by_attribute: dict[str, list[Moment]] = {}
+    for moment in moments:
+        by_attribute.setdefault(moment.attribute, []).append(moment)
+    return {
+        terms.compact(attribute): _attribute(each, query, terms, view)
+        for attribute, each in by_attribute.items()
+    }
+
+
+def _attribute(moments: list[Moment], query: TemporalQuery, terms: Terms, view: View) -> Any:
+    if query.format == "normalised":
+        return [_normalised(moment, terms, view) for moment in moments]
+    by_dataset: dict[tuple[str, str], list[Moment]] = {}
+    for moment in moments:
+        kind = moment.instance.get("type", "Property")
+        by_dataset.setdefault((moment.dataset, kind), []).append(moment)
+    write = _values if query.format == "temporalValues" else _aggregated
+    told = [
+        {"type": kind, **({"datasetId": dataset} if dataset else {}), **write(each, query, terms)}
+        for (dataset, kind), each in by_dataset.items()
+    ]
+    return told[0] if len(told) == 1 else told
+
+
+def _normalised(moment: Moment, terms: Terms, view: View) -> dict[str, Any]:
+    return {
+        **write_instance(moment.dataset, moment.instance, terms, view),
+        "instanceId": moment.id,
+    }
+
+
+def _values(moments: list[Moment], query: TemporalQuery, terms: Terms) -> dict[str, Any]:
+    member = MEMBERS[moments[0].instance.get("type", "Property")]
+    pairs = []
+    for moment in moments:
+        value = moment.instance.get(member)
+        if member == "vocab":
+            value = write_instance("", moment.instance, terms)["vocab"]
+        told = moment.instance.get(query.time_property)
+        time = told if isinstance(told, str) else write_datetime(moment.time)
+        pairs.append([{member: value} if member in _WRAPPED else value, time])
+    return {_PLURALS[member]: pairs}
+
+
+def _aggregated(moments: list[Moment], query: TemporalQuery, _: Terms) -> dict[str, Any]:
+    told: dict[str, list[Any]] = {method: [] for method in query.methods}
+    for start, end, values in _buckets(moments, query):
+        span = [write_datetime(start), write_datetime(end)]
+        for method in query.methods:
+            result = aggregate(method, values)
+            if result is not None:
+                told[method].append([result, *span])
+    return told
+
+
+def _buckets(moments: list[Moment], query: TemporalQuery) -> Iterator[tuple[int, int, list[Any]]]:
+    """The periods that hold instances, each with its values; the first begins with the window."""
+    start = moments[0].time if query.start is None else query.start
+    waiting = [
+        (moment.time, moment.instance.get(MEMBERS[moment.instance.get("type", "Property")]))
+        for moment in moments
+    ]
+    if query.period == Period():
+        end = waiting[-1][0] if query.end is None else query.end
+        yield start, end, [value for _, value in waiting]
+        return
+    held: dict[int, list[Any]] = {}
+    for time, value in waiting:
+        held.setdefault(_period_of(time, start, query.period), []).append(value)
+    for number, values in held.items():
+        yield (
+            _period_start(start, number, query.period),
+            _period_start(start, number + 1, query.period),
+            values,
+        )
+
+
+def _period_of(time: int, start: int, period: Period) -> int:
+    if not period.months:
+        return (time - start) // period.ms
+    first, now = _date(start), _date(time)
+    number = ((now.year - first.year) * 12 + now.month - first.month) // period.months
+    return number - (_period_start(start, number, period) > time)
+
+
+def _period_start(start: int, number: int, period: Period) -> int:
+    if not period.months:
+        return start + number * period.ms
+    first = _date(start)
+    months = first.year * 12 + first.month - 1 + number * period.months
+    moved = first.replace(year=months // 12, month=months % 12 + 1, day=min(first.day, 28))
+    return round(moved.timestamp() * 1000)
+
+
+def _date(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def aggregate(method: str, values: Sequence[Any]) -> Any:
+    """What an aggregation method makes of values (table 4.5.19.1-1); None where it has no sense."""
+    if method == "totalCount":
+        return len(values)
+    if method == "distinctCount":
+        return len({repr(value) for value in values})
+    numbers = [
+        float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)
+    ]
+    if numbers:
+        return _OF_NUMBERS[method](numbers)
+    texts = [value for value in values if isinstance(value, str)]
+    if texts and method in ("min", "max"):
+        return min(texts) if method == "min" else max(texts)
+    return None
+
+
+def _mean(numbers: list[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
+
+
+def _deviation(numbers: list[float]) -> float:
+    mean = _mean(numbers)
+    return math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / len(numbers))
+
+
+_OF_NUMBERS: dict[str, Any] = {
+    "sum": math.fsum,
+    "avg": _mean,
+    "min": min,
+    "max": max,
+    "stddev": _deviation,
+    "sumsq": lambda numbers: math.fsum(number * number for number in numbers),
+}
