@@ -1,7 +1,7 @@
 """The context broker as processes see it: its tenants, each with its stores, and its @contexts."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -47,17 +47,24 @@ class Broker:
     """All tenants in the folder ``root``, each in one of its own; the default one always exists.
 
     ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
-    others may be fetched. Raises ConfigError, OSError and CorruptError for what cannot be opened.
+    others may be fetched; ``trusted``: hosts that may be fetched from though they are private
+    ("host" or "host:port"). Raises ConfigError, OSError and CorruptError for what cannot be opened.
     """
 
     def __init__(
-        self, root: Path, clock: Clock, contexts: Path | None = None, *, fetch: bool = True
+        self,
+        root: Path,
+        clock: Clock,
+        contexts: Path | None = None,
+        *,
+        fetch: bool = True,
+        trusted: Sequence[str] = (),
     ) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
         self._clock = clock
         book = ContextBook(root / "contexts.db")
-        self.contexts = Contexts(book, read_offline(contexts), Fetcher() if fetch else None)
+        self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self._tenants = dict(self._opened())
         self.default = self._tenants.get("") or self._open("", root / _DEFAULT)
         self._sweeper: asyncio.Task[None] | None = None

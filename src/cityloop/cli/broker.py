@@ -23,11 +23,15 @@ def broker(
         Path | None, typer.Option(help="@contexts at hand: a JSON table URL: file, or a folder.")
     ] = None,
     fetch: Annotated[bool, typer.Option(help="Fetch other @contexts from the network.")] = True,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A host, or host:port, to fetch @contexts from though it is private."),
+    ] = None,
 ) -> None:
     """Serve an NGSI-LD context broker until Ctrl-C."""
     keep_journal()
     check_port(port)
-    opened = Broker(_folder(store), wall_time, contexts, fetch=fetch)
+    opened = Broker(_folder(store), wall_time, contexts, fetch=fetch, trusted=trust or ())
 
     def announce() -> None:
         typer.echo(f"the broker is up: http://{HOST}:{port}/ngsi-ld/v1")

@@ -2,15 +2,13 @@
 
 import secrets
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
 from cityloop.interconnection.sqlite import open_database, sqlite_errors
-
-Kind: TypeAlias = Literal["Hosted", "Cached", "ImplicitlyCreated"]
+from cityloop.standards.cim.hosted import KeptContext, Kind
 
 _SCHEMA = """
 CREATE TABLE contexts (
@@ -19,22 +17,6 @@ CREATE TABLE contexts (
 ) WITHOUT ROWID
 """
 _COLUMNS = "id, url, kind, created, document"
-
-
-@dataclass(slots=True)
-class KeptContext:
-    """One @context. ``url`` is None where the broker itself serves it; times in ms.
-
-    ``hits`` and ``last_use`` count the requests since the start that named it.
-    """
-
-    id: str
-    url: str | None
-    kind: Kind
-    created: int
-    document: Any
-    hits: int = 0
-    last_use: int | None = None
 
 
 class ContextBook:

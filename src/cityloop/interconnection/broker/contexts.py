@@ -13,14 +13,13 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from cityloop.interconnection.broker.context_book import ContextBook, KeptContext
+from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.context_fetch import Fetcher
 from cityloop.standards.cim.core import is_core_url
+from cityloop.standards.cim.hosted import HOSTED_PATH, KeptContext
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.standards.cim.terms import Terms, compile_terms, not_available
 
-HOSTED_PATH = "/ngsi-ld/v1/jsonldContexts/"
-"""Where the broker serves what it hosts."""
 CORE_TERMS = compile_terms([])
 """What holds where a request names no @context."""
 _MOST_COMPILED: Final = 1024

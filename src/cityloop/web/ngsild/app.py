@@ -14,14 +14,19 @@ from starlette.types import Receive, Scope, Send
 from cityloop.city.broker import Broker
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem
-from cityloop.web.ngsild import batch, entities
+from cityloop.web.ngsild import batch, contexts, entities, identity
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
 
 _log = structlog.get_logger()
 
 PREFIX = "/ngsi-ld/v1"
-ROUTES: tuple[Route, ...] = (*entities.ROUTES, *batch.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *entities.ROUTES,
+    *batch.ROUTES,
+    *contexts.ROUTES,
+    *identity.ROUTES,
+)
 """Every operation; a topic adds its line here."""
 
 _Methods = dict[str, Route]
