@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import uvloop
 
 from cityloop.city.clock import wall_time
 from cityloop.city.intake_line import IntakeLine
@@ -195,7 +196,8 @@ def main(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
     keep_journal()
     gc.freeze()
     try:
-        asyncio.run(_serve(spec, supervisor))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(spec, supervisor))
     except* _Ended:
         _log.debug("the intake ends")
 

@@ -5,7 +5,7 @@ import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -232,8 +232,8 @@ class _Reading(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (asyncio's own promise)
-        self._transport = transport
+        # asyncio's own promise; uvloop's transports keep it and inherit nothing.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Messages queue, answers go to who waits for them."""

@@ -129,6 +129,7 @@ class Push:
                 await server.serve(sockets=[door])
             finally:
                 server.force_exit = True
+                await server.shutdown()
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """What can be said before the body is read; raises Refused."""
@@ -320,6 +321,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_graceful_shutdown=1,
                 lifespan="off",
                 ws="none",
                 **tls,
