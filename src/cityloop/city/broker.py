@@ -13,6 +13,7 @@ from cityloop.interconnection.broker.context_fetch import Fetcher
 from cityloop.interconnection.broker.contexts import Contexts
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
+from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
@@ -36,10 +37,12 @@ class BrokerTenant:
         self.store = EntityStore(folder, clock)
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
+        self.queries = Queries(self.store)
         self.store.recover()
 
     async def close(self) -> None:
         """Let what is queued be written, then let go of all files."""
+        self.queries.close()
         await self.store.close()
 
 

@@ -18,7 +18,7 @@ from cityloop.standards.cim.writes import Delete, Put, Write, applied
 Fits: TypeAlias = Callable[[Kept], bool]
 """Whether an entity is the one that is meant: the type a request names."""
 
-_SWEEP = 1_000
+_AT_ONCE = 1_000
 
 
 def any_entity(_: Kept) -> bool:
@@ -123,20 +123,23 @@ class Entities:
         self, ids: Sequence[str], drops: Callable[[Kept], Sequence[str]] | None
     ) -> None:
         """Delete entities, or only those of their attributes that ``drops`` names (5.6.21)."""
-        done: list[Written] = []
-        for before in self.store.held_many(ids).values():
-            if drops is None:
-                done.append(gone(before, self.now()))
-                continue
-            outcome = merging.without_attributes(before.kept, drops(before.kept), self.now())
-            if outcome.write is not None:
-                done.append(altered(before, outcome.write))
-        if done:
-            await self.store.commit(done)
+        for start in range(0, len(ids), _AT_ONCE):
+            held = self.store.held_many(ids[start : start + _AT_ONCE])
+            done = [self._purged(before, drops) for before in held.values()]
+            if any(done):
+                await self.store.commit([one for one in done if one is not None])
+
+    def _purged(
+        self, before: Held, drops: Callable[[Kept], Sequence[str]] | None
+    ) -> Written | None:
+        if drops is None:
+            return gone(before, self.now())
+        outcome = merging.without_attributes(before.kept, drops(before.kept), self.now())
+        return None if outcome.write is None else altered(before, outcome.write)
 
     async def sweep(self) -> int:
         """Delete entities whose time has come (4.22); how many."""
-        ids = self.store.state.expired(self.now(), _SWEEP)
+        ids = self.store.state.expired(self.now(), _AT_ONCE)
         done = [gone(held, self.now()) for id_ in ids if (held := self.store.state.find(id_))]
         if done:
             await self.store.commit(done)

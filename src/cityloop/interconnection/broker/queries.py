@@ -18,6 +18,7 @@ from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.sqlite import open_database, sqlite_errors
 from cityloop.standards.cim.asked import Asked
 from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.selection.ast import Selection
 from cityloop.standards.cim.selection.order import Ordering, in_order, sort_keys
 from cityloop.standards.cim.writes import read_kept
 
@@ -48,6 +49,13 @@ class Queries:
         if _is_quick(asked):
             return _answer(self._store.connection, asked, now)
         return await self.read(lambda connection: _answer(connection, asked, now))
+
+    async def ids(self, selection: Selection) -> list[str]:
+        """The ids of all entities that are meant."""
+        text, parameters = sql.rows(selection, self._store.clock())
+        statement = Sql(f"SELECT x.id {text}", parameters)
+        found = await self.read(lambda reader: _rows(reader, statement))
+        return [id_ for (id_,) in found]
 
     def by_ids(self, ids: Iterable[str]) -> dict[str, Kept]:
         """The entities with these ids, by id, as far as they exist."""

@@ -103,16 +103,13 @@ def appended(before: Kept, fragment: Kept, now: int, *, overwrite: bool) -> Outc
 
 
 def updated(before: Kept, fragment: Kept, now: int) -> Outcome:
-    """Update attributes (5.6.2): those that exist are replaced as a whole, others left out."""
+    """Update attributes (5.6.2): those that exist are replaced as a whole, others are added."""
     draft = _Draft(before, now)
     draft.add_types(fragment)
     draft.expire(fragment)
     if "scope" in fragment:
         _update_scope(draft, fragment["scope"])
     for attribute, instances in fragment["attrs"].items():
-        if attribute not in draft.held:
-            draft.not_updated[attribute] = "the entity has no such attribute"
-            continue
         draft.updated.append(attribute)
         for dataset, instance in instances.items():
             if is_deletion(instance):

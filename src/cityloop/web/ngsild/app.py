@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from cityloop.city.broker import Broker
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem
-from cityloop.web.ngsild import batch, contexts, entities, identity
+from cityloop.web.ngsild import batch, contexts, entities, identity, purge
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
 
@@ -26,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
     *batch.ROUTES,
     *contexts.ROUTES,
     *identity.ROUTES,
+    *purge.ROUTES,
 )
 """Every operation; a topic adds its line here."""
 
@@ -58,7 +59,7 @@ class NgsiLdApp:
     async def _answer(self, request: Request, raw: str) -> Answer:
         if not raw.startswith(PREFIX + "/"):
             raise _unknown(raw)
-        route = self._find(request)
+        route = self._find(request, raw)
         for name in request.params:
             if name not in route.params:
                 told = ", ".join(sorted(route.params))
@@ -66,9 +67,9 @@ class NgsiLdApp:
         self._choose_tenant(request, route)
         return await route.handler(request)
 
-    def _find(self, request: Request) -> Route:
+    def _find(self, request: Request, raw: str) -> Route:
         methods = self._methods(request, request.path)
-        if request.method not in methods and request.scope["path"].endswith("/"):
+        if request.method not in methods and raw.endswith("/") and len(request.path) == 1:
             # Nothing stands where an id should: the address is of one thing, the id is wrong.
             methods = self._methods(request, (*request.path, "")) or methods
         if not methods:

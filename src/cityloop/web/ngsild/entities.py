@@ -16,6 +16,8 @@ from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.outgoing import LOCATION, write_entity, write_geojson
 from cityloop.standards.cim.problems import bad_request
+from cityloop.standards.cim.selection.memory import has_types
+from cityloop.standards.cim.selection.types import read_types
 from cityloop.standards.cim.terms import Terms
 from cityloop.web.ngsild.negotiation import ENTITIES, GEO_JSON
 from cityloop.web.ngsild.request import (
@@ -93,7 +95,7 @@ async def append(request: Request) -> Answer:
     outcome = await request.tenant.entities.append(
         id_, fragment, overwrite=overwrite, fits=_fits(request, terms)
     )
-    return _outcome(outcome.updated, outcome.not_updated, terms)
+    return _outcome(outcome.updated, outcome.not_updated)
 
 
 async def update(request: Request) -> Answer:
@@ -103,7 +105,7 @@ async def update(request: Request) -> Answer:
     fragment = read_fragment(body, _reading(request, terms, Nulls.MEMBERS))
     _check_id(fragment, id_)
     outcome = await request.tenant.entities.update(id_, fragment, _fits(request, terms))
-    return _outcome(outcome.updated, outcome.not_updated, terms)
+    return _outcome(outcome.updated, outcome.not_updated)
 
 
 async def update_partially(request: Request) -> Answer:
@@ -124,6 +126,8 @@ async def replace_attribute(request: Request) -> Answer:
     id_ = request.entity_id()
     body, terms = await request.document()
     attribute = _attribute(request, terms)
+    if attribute == SCOPE:
+        raise bad_request("the scope is not replaced as an attribute; update the entity (5.6.19)")
     instances = read_attribute(body, request.names[1], _reading(request, terms))
     await request.tenant.entities.replace_attribute(
         id_, attribute, instances, _fits(request, terms)
@@ -167,22 +171,15 @@ def _check_id(fragment: Kept, id_: str) -> None:
 
 def _fits(request: Request, terms: Terms) -> Callable[[Kept], bool]:
     """The test on the type that a request names; any entity passes where it names none."""
-    names = request.listed("type")
-    if not names:
-        return request.tenant.any_entity
-    types = {terms.expand(name) for name in names}
-    return lambda kept: not types.isdisjoint(kept["type"])
+    types = request.params.get("type", "*")
+    return request.tenant.any_entity if types == "*" else has_types(read_types(types, terms.expand))
 
 
-def _outcome(updated: list[str], not_updated: dict[str, str], terms: Terms) -> Answer:
+def _outcome(updated: list[str], not_updated: dict[str, str]) -> Answer:
     if not not_updated:
         return _DONE
-    left = [
-        {"attributeName": terms.compact(name), "reason": reason}
-        for name, reason in not_updated.items()
-    ]
-    body = {"updated": [terms.compact(name) for name in updated], "notUpdated": left}
-    return answer_plain(body, 207)
+    left = [{"attributeName": name, "reason": reason} for name, reason in not_updated.items()]
+    return answer_plain({"updated": updated, "notUpdated": left}, 207)
 
 
 _WRITE = named("options", "format", "type")

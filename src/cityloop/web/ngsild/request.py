@@ -128,6 +128,8 @@ class Request:
     async def json(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, str]:
         """The body decoded, and its media type; raises Problem."""
         media = media_type(self.header(b"content-type"), allowed)
+        if media == LD_JSON and self.link is not None:
+            raise bad_request(f"a body of {LD_JSON} brings its own @context; send no Link header")
         if b"content-length" not in self._headers and b"transfer-encoding" not in self._headers:
             raise Problem("InvalidRequest", "the request has no Content-Length", status=411)
         try:
@@ -138,8 +140,10 @@ class Request:
     async def document(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, Terms]:
         """The body, a JSON object, and the Terms in force for it (6.3.5); raises Problem."""
         body, media = await self.json(allowed)
-        if not isinstance(body, dict) or not body:
-            raise Problem("InvalidRequest", "the body is no JSON object with members")
+        if not isinstance(body, dict):
+            raise Problem("InvalidRequest", "the body is no JSON object")
+        if not body:
+            raise bad_request("the body is an object without members; write what is to be done")
         return body, await self.terms_of(body, media)
 
     async def terms_of(self, item: Any, media: str) -> Terms:
@@ -147,8 +151,6 @@ class Request:
         inline = isinstance(item, dict) and "@context" in item
         if media == JSON and inline:
             raise bad_request(f"a body of {JSON} has no @context; send {LD_JSON} or a Link header")
-        if media == LD_JSON and self.link is not None:
-            raise bad_request(f"a body of {LD_JSON} brings its own @context; send no Link header")
         if media == LD_JSON and not inline:
             raise bad_request(f"a body of {LD_JSON} has a member @context; send it, or {JSON}")
         return await self.terms(item["@context"] if inline else None)
