@@ -10,20 +10,16 @@ from typing import Any
 
 from cityloop.city.clock import wall_time
 from cityloop.city.notifier_process import NotifierProcess
+from cityloop.interconnection.broker.context_book import ContextBook
+from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
 from cityloop.interconnection.broker.held import Held, written
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
-from cityloop.standards.cim.terms import Terms, compile_terms
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
 from tests.broker.hearer import Hearer, hearing
 
-CORE = compile_terms([])
-LAMP = CORE.expand("Lamp")
-LEVEL = CORE.expand("level")
-
-
-async def resolve(_: Any) -> Terms:
-    return CORE
+LAMP = CORE_TERMS.expand("Lamp")
+LEVEL = CORE_TERMS.expand("level")
 
 
 class Broker:
@@ -32,12 +28,13 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.store = EntityStore(folder, wall_time)
         self.process = NotifierProcess()
-        self.subscriptions = Subscriptions(self.store, folder, resolve, self.process, "")
-        self.process.begun = self.subscriptions.following.dispatch.restart
-        self.process.report = self.subscriptions.following.dispatch.report
+        channel = self.process.channel()
+        contexts = Contexts(ContextBook(folder / "contexts.db"), {})
+        self.subscriptions = Subscriptions(self.store, folder, contexts, channel)
+        channel.begun = self.subscriptions.following.dispatch.restart
+        channel.report = self.subscriptions.following.dispatch.report
 
     async def start(self) -> None:
-        await self.subscriptions.load()
         self.store.recover()
         self.process.start()
 
@@ -97,7 +94,7 @@ def drive(scene: Coroutine[Any, Any, None]) -> None:
 def test_a_write_is_told_to_whoever_subscribed_to_its_type(tmp_path: Path) -> None:
     async def scene() -> None:
         async with hearing() as hearer, running(tmp_path) as broker:
-            id_ = await broker.subscriptions.create(subscription(hearer), CORE)
+            id_ = await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
             await broker.write("urn:lamp:1", 3)
             (heard,) = await hearer.until(1)
             assert heard["subscriptionId"] == id_
@@ -111,7 +108,7 @@ def test_a_write_is_told_to_whoever_subscribed_to_its_type(tmp_path: Path) -> No
 def test_the_killed_notifier_leaves_nothing_untold(tmp_path: Path) -> None:
     async def scene() -> None:
         async with hearing() as hearer, running(tmp_path) as broker:
-            await broker.subscriptions.create(subscription(hearer), CORE)
+            await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
             for level in range(200):
                 await broker.write("urn:lamp:1", level)
                 if level == 100:
@@ -128,7 +125,7 @@ def test_the_killed_notifier_leaves_nothing_untold(tmp_path: Path) -> None:
 def test_what_a_subscriber_did_not_take_is_told_when_it_is_back(tmp_path: Path) -> None:
     async def scene() -> None:
         async with hearing() as hearer, running(tmp_path) as broker:
-            id_ = await broker.subscriptions.create(subscription(hearer), CORE)
+            id_ = await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
             hearer.answers = [503]
             await broker.write("urn:lamp:1", 1)
             await broker.write("urn:lamp:1", 2)
@@ -136,7 +133,7 @@ def test_what_a_subscriber_did_not_take_is_told_when_it_is_back(tmp_path: Path) 
             while levels != [1, 2]:
                 await hearer.until(len(hearer.heard) + 1)
                 levels = [e["level"]["value"] for told in hearer.heard for e in told["data"]]
-            told = broker.subscriptions.retrieve(id_, CORE)["notification"]
+            told = broker.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
             assert told["timesFailed"] == 1
 
     drive(scene())

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 import structlog
 
+from cityloop.city.notifier_process import Channel, NotifierProcess
 from cityloop.interconnection.broker.batches import Batches
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.context_fetch import Fetcher
@@ -15,6 +16,7 @@ from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
+from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem, bad_request
@@ -28,20 +30,30 @@ _SWEEP_EVERY_S = 1.0
 
 
 class BrokerTenant:
-    """One tenant: what clients do to its entities, one by one and in batches."""
+    """One tenant: what clients do to its entities, one by one and in batches, and who follows."""
 
     any_entity = staticmethod(any_entity)
 
-    def __init__(self, name: str, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self, name: str, folder: Path, clock: Clock, contexts: Contexts, channel: Channel
+    ) -> None:
         self.name = name
         self.store = EntityStore(folder, clock)
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
+        self.subscriptions = Subscriptions(self.store, folder, contexts, channel, name)
+        channel.begun = self.subscriptions.following.dispatch.restart
+        channel.report = self.subscriptions.following.dispatch.report
         self.store.recover()
+
+    def start(self) -> None:
+        """Begin what runs beside the requests; needs a running event loop."""
+        self.subscriptions.start(self.queries)
 
     async def close(self) -> None:
         """Let what is queued be written, then let go of all files."""
+        await self.subscriptions.close()
         self.queries.close()
         await self.store.close()
 
@@ -68,6 +80,7 @@ class Broker:
         self._clock = clock
         book = ContextBook(root / "contexts.db")
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
+        self.notifier = NotifierProcess()
         self._tenants = dict(self._opened())
         self.default = self._tenants.get("") or self._open("", root / _DEFAULT)
         self._sweeper: asyncio.Task[None] | None = None
@@ -76,11 +89,14 @@ class Broker:
         for folder in sorted(self._root.iterdir()):
             if folder.name.startswith(_NAMED) and folder.is_dir():
                 name = unquote(folder.name.removeprefix(_NAMED))
-                yield name, BrokerTenant(name, folder, self._clock)
+                yield name, self._made(name, folder)
 
     def _open(self, name: str, folder: Path) -> BrokerTenant:
-        tenant = self._tenants[name] = BrokerTenant(name, folder, self._clock)
+        tenant = self._tenants[name] = self._made(name, folder)
         return tenant
+
+    def _made(self, name: str, folder: Path) -> BrokerTenant:
+        return BrokerTenant(name, folder, self._clock, self.contexts, self.notifier.channel())
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).
@@ -94,7 +110,9 @@ class Broker:
             raise Problem("NonexistentTenant", f"tenant {name!r} does not exist")
         if len(name) > _LONGEST:
             raise bad_request(f"the tenant's name has more than {_LONGEST} characters")
-        return self._open(name, self._root / (_NAMED + quote(name, safe="")))
+        tenant = self._open(name, self._root / (_NAMED + quote(name, safe="")))
+        tenant.start()
+        return tenant
 
     def tenants(self) -> list[BrokerTenant]:
         """All tenants there are."""
@@ -103,6 +121,9 @@ class Broker:
     def start(self) -> None:
         """Begin what runs beside the requests; needs a running event loop."""
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        for tenant in self.tenants():
+            tenant.start()
+        self.notifier.start()
 
     async def _sweep(self) -> None:
         while True:
@@ -117,5 +138,6 @@ class Broker:
         """Let what is queued be written, then let go of all files."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self.notifier.close()
         for tenant in self.tenants():
             await tenant.close()

@@ -11,12 +11,13 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from cityloop.city.clock import wall_time
 from cityloop.interconnection.broker.parcels import (
-    LENGTH,
+    HEAD,
     Orders,
     Reports,
     framed,
@@ -30,29 +31,61 @@ _CLOSE_S = 5.0
 _COMMAND = "from cityloop.city.notifier_process import main; main()"
 
 
-class NotifierProcess:
-    """The broker's side (``dispatch.Notifier``). ``report`` takes what the notifier did; ``begun``
-    is called for each new process, before anything is sent to it."""
+class Channel:
+    """One tenant's line to the notifier (``dispatch.Notifier``).
 
-    def __init__(self) -> None:
+    ``report`` takes what the notifier did; ``begun`` is called for each new process, before
+    anything is sent to it.
+    """
+
+    def __init__(self, send: Callable[[list[Orders]], None]) -> None:
         self.report: Callable[[list[Reports]], None] = lambda _: None
         self.begun: Callable[[], None] = lambda: None
+        self.send = send
+
+
+class NotifierProcess:
+    """The broker's side. The process runs from the first order on, and again whenever it ends."""
+
+    def __init__(self) -> None:
+        self._channels: list[Channel] = []
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._needed = False
+        self._begun: set[int] = set()
 
     @property
     def pid(self) -> int | None:
         """The process that runs now."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Run it from now on, again whenever it ends."""
-        self._task = asyncio.get_running_loop().create_task(self._keep_running())
+    def channel(self) -> Channel:
+        """A line for one more tenant."""
+        channel = Channel(partial(self._send, len(self._channels)))
+        self._channels.append(channel)
+        return channel
 
-    def send(self, orders: list[Orders]) -> None:
-        """``dispatch.Notifier.send``; lost where no process runs: the next one is told anew."""
+    def start(self) -> None:
+        """From now on, in this event loop, it may run."""
+        self._loop = asyncio.get_running_loop()
+        if self._needed:
+            self._task = self._loop.create_task(self._keep_running())
+
+    def _send(self, channel: int, orders: list[Orders]) -> None:
+        """Lost where no process runs: the next one is told all anew."""
+        self._needed = True
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(framed(orders))
+            self._begin(channel)
+            self._process.stdin.write(framed(channel, orders))
+        elif self._task is None and self._loop is not None:
+            self._task = self._loop.create_task(self._keep_running())
+
+    def _begin(self, channel: int) -> None:
+        """Have a tenant tell this process all that it needs, once."""
+        if channel not in self._begun:
+            self._begun.add(channel)
+            self._channels[channel].begun()
 
     async def _keep_running(self) -> None:
         pause_s = _PAUSE_S
@@ -64,7 +97,9 @@ class NotifierProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
-            self.begun()
+            self._begun.clear()
+            for number in range(len(self._channels)):
+                self._begin(number)
             frames = await self._listen(self._process)
             ended, self._process = self._process, None
             code = await ended.wait()
@@ -77,7 +112,8 @@ class NotifierProcess:
         frames = 0
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while process.stdout is not None:
-                self.report(read_reports(await _frame(process.stdout)))
+                channel, body = await _frame(process.stdout)
+                self._channels[channel].report(read_reports(body))
                 frames += 1
         return frames
 
@@ -97,15 +133,16 @@ class NotifierProcess:
                 await process.wait()
 
 
-async def _frame(stream: asyncio.StreamReader) -> bytes:
-    (size,) = LENGTH.unpack(await stream.readexactly(LENGTH.size))
-    return await stream.readexactly(size)
+async def _frame(stream: asyncio.StreamReader) -> tuple[int, bytes]:
+    channel, size = HEAD.unpack(await stream.readexactly(HEAD.size))
+    return channel, await stream.readexactly(size)
 
 
 class _Reports:
     """Gathers reports and writes those of one turn of the loop as one frame."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, channel: int, writer: asyncio.StreamWriter) -> None:
+        self._channel = channel
         self._writer = writer
         self._waiting: list[Reports] = []
 
@@ -116,7 +153,7 @@ class _Reports:
         self._waiting.append(report)
 
     def _flush(self) -> None:
-        self._writer.write(framed(self._waiting))
+        self._writer.write(framed(self._channel, self._waiting))
         self._waiting = []
 
 
@@ -125,13 +162,7 @@ async def _serve() -> None:
     from cityloop.interconnection.broker.mqtt_carrier import MqttCarrier
     from cityloop.interconnection.broker.notifier import Carrier, Notifier
 
-    loop = asyncio.get_running_loop()
-    stream = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
-    transport, protocol = await loop.connect_write_pipe(
-        asyncio.streams.FlowControlMixin, sys.stdout
-    )
-    reports = _Reports(asyncio.StreamWriter(transport, protocol, None, loop))
+    stream, writer = await _pipes()
     http, over_mqtt = HttpCarrier(), MqttCarrier()
     carriers: dict[str, Carrier] = {
         "http": http,
@@ -139,12 +170,26 @@ async def _serve() -> None:
         "mqtt": over_mqtt,
         "mqtts": over_mqtt,
     }
-    notifier = Notifier(carriers, reports.add, wall_time)
+    notifiers: dict[int, Notifier] = {}
     with suppress(asyncio.IncompleteReadError):
         while True:
-            notifier.take(read_orders(await _frame(stream)))
+            channel, body = await _frame(stream)
+            if channel not in notifiers:
+                reports = _Reports(channel, writer)
+                notifiers[channel] = Notifier(carriers, reports.add, wall_time)
+            notifiers[channel].take(read_orders(body))
     await http.close()
     await over_mqtt.close()
+
+
+async def _pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, sys.stdout
+    )
+    return stream, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def main() -> None:

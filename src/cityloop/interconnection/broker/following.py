@@ -5,7 +5,7 @@ that takes it in, so after a crash nothing is missing and nothing is there twice
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cityloop.interconnection.broker.dispatch import Delivery, Dispatch, Notifier
@@ -97,6 +97,10 @@ class Following:
         held = self._store.get(id_)
         return held.kept if held else None
 
+    def _fetch(self, ids: Iterable[str]) -> dict[str, Kept]:
+        found = ((id_, self._linked(id_)) for id_ in ids)
+        return {id_: kept for id_, kept in found if kept is not None}
+
     def follow(self, done: Sequence[Written], position: Position) -> None:
         """Write into the outbox what a commit has to be told of (``store.Fold``)."""
         if self._matching.empty or position <= self._outbox.begun:
@@ -113,7 +117,7 @@ class Following:
                 if position > follower.since and now < follower.expires:
                     key = (id(follower.style), at)
                     if concern is not None and key not in texts:
-                        texts[key] = follower.style.text(one, concern.what)
+                        texts[key] = follower.style.text(one, concern.what, self._fetch)
                     news[follower.s].append(key)
         self._tell(news, texts, now)
 
@@ -147,7 +151,9 @@ class Following:
         words = self._followers[s].style
         now = self._clock()
         self.dispatch.changed(s).last_notification = now
-        self._outbox.put_alone(now, b",".join([words.write(kept) for kept in kepts]), s)
+        self._outbox.put_alone(
+            now, b",".join([words.write(kept, self._fetch) for kept in kepts]), s
+        )
         self.dispatch.wake()
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ bring a loop, a queue and an acknowledgement policy of its own, and here a PUBLI
 import asyncio
 import secrets
 import ssl
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -109,8 +109,8 @@ class _Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (asyncio's own promise)
-        self._transport = transport
+        # Not an instance of it under uvloop, though it does all that one does.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Answers go to who waits for them."""

@@ -5,7 +5,9 @@ from typing import Final, Literal
 
 import msgspec
 
-LENGTH: Final = struct.Struct("!I")
+HEAD: Final = struct.Struct("!II")
+"""Of a frame: its channel (one for each tenant) and its length."""
+
 Envelope = Literal["entities", "features"]
 
 
@@ -76,7 +78,7 @@ read_orders = msgspec.msgpack.Decoder(list[Orders]).decode
 read_reports = msgspec.msgpack.Decoder(list[Reports]).decode
 
 
-def framed(messages: list[Orders] | list[Reports]) -> bytes:
-    """Messages as one frame: its length, then they."""
+def framed(channel: int, messages: list[Orders] | list[Reports]) -> bytes:
+    """Messages as one frame."""
     body = _encode(messages)
-    return LENGTH.pack(len(body)) + body
+    return HEAD.pack(channel, len(body)) + body

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from cityloop.interconnection.sqlite import (
     SqlValue,
     number,
@@ -15,15 +17,20 @@ from cityloop.interconnection.sqlite import (
     transaction,
 )
 from cityloop.kernel.errors import BusyError
+from cityloop.standards.cim.terms import Terms
 
 LAYOUT = 1
 SCHEMA = """
 CREATE TABLE subscriptions(
     s INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, since INTEGER NOT NULL,
-    created INTEGER NOT NULL, modified INTEGER NOT NULL, context TEXT NOT NULL,
-    asked TEXT NOT NULL, doc TEXT NOT NULL
+    created INTEGER NOT NULL, modified INTEGER NOT NULL, terms INTEGER NOT NULL,
+    asked INTEGER NOT NULL, doc TEXT NOT NULL
 ) STRICT;
+CREATE TABLE terms(t INTEGER PRIMARY KEY, kept TEXT NOT NULL) STRICT;
 """
+"""``terms``: the @contexts that subscriptions were written with, compiled, so that a start needs
+no document and no network."""
+
 _PUT = "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM subscriptions WHERE s = ?"
 _LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'subscriptions'"
@@ -33,7 +40,7 @@ class Registered(NamedTuple):
     """A subscription as it is kept.
 
     ``s``: its number, never given again. ``since``: writes beyond this log position concern it.
-    ``context``: the @context it notifies with, as JSON; ``asked``: the one of its query.
+    ``terms``: the number of those it notifies with; ``asked``: of those of its query.
     """
 
     s: int
@@ -41,8 +48,8 @@ class Registered(NamedTuple):
     since: int
     created: int
     modified: int
-    context: str
-    asked: str
+    terms: int
+    asked: int
     doc: str
 
 
@@ -55,6 +62,10 @@ class Register:
             self.path, SCHEMA, version=LAYOUT, synchronous="FULL", readonly=False
         )
         self._last = number(self._connection, _LAST)
+        found = rows(self._connection, "SELECT t, kept FROM terms ORDER BY t")
+        self._texts = {text: t for t, text in found}
+        self.terms = {t: Terms.of(msgspec.json.decode(text)) for t, text in found}
+        self._numbers = {terms: t for t, terms in self.terms.items()}
         self._thread = ThreadPoolExecutor(1, "register")
         self._queue: list[tuple[str, Sequence[SqlValue], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -63,6 +74,18 @@ class Register:
         """Every subscription, in the order they were made; before anything is written."""
         found = rows(self._connection, "SELECT * FROM subscriptions ORDER BY s")
         return [Registered(*row) for row in found]
+
+    async def number_of(self, terms: Terms) -> int:
+        """The number under which these Terms are kept."""
+        t = self._numbers.get(terms)
+        if t is None:
+            text = msgspec.json.encode(terms.kept(), order="sorted").decode()
+            t = self._texts.setdefault(text, len(self._texts) + 1)
+            if t not in self.terms:
+                self.terms[t] = terms
+                await self._do("INSERT INTO terms VALUES (?, ?)", (t, text))
+            self._numbers[terms] = t
+        return int(t)
 
     def next_number(self) -> int:
         """The number of a new subscription."""

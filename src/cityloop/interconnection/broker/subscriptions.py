@@ -1,18 +1,21 @@
 """The subscriptions of one tenant, as clients make, read, change and delete them (CIM 5.8)."""
 
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
 from cityloop.interconnection.broker.dispatch import Delivery, Notifier
 from cityloop.interconnection.broker.following import Follower, Following
+from cityloop.interconnection.broker.intervals import Intervals
+from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.register import Register, Registered
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.styles import style
 from cityloop.interconnection.broker.targets import target
+from cityloop.standards.cim.hosted import HOSTED_PATH
 from cityloop.standards.cim.problems import Problem
 from cityloop.standards.cim.subscription import (
     Subscribed,
@@ -23,9 +26,6 @@ from cityloop.standards.cim.subscription import (
 from cityloop.standards.cim.terms import Terms
 from cityloop.standards.cim.times import write_datetime
 
-Resolve = Callable[[Any], Awaitable[Terms]]
-"""The Terms of a @context: its URL, an object, or an array of these."""
-
 
 class Subscriptions:
     """All calls raise Problem as the standard has it, and OSError when the disk fails.
@@ -34,37 +34,45 @@ class Subscriptions:
     """
 
     def __init__(
-        self, store: EntityStore, folder: Path, resolve: Resolve, notifier: Notifier, tenant: str
+        self,
+        store: EntityStore,
+        folder: Path,
+        contexts: Contexts,
+        notifier: Notifier,
+        tenant: str = "",
     ) -> None:
         self._store = store
         self._clock = store.clock
-        self._resolve = resolve
+        self._contexts = contexts
         self._tenant = tenant
         self._register = Register(folder)
         self.following = Following(store, notifier)
+        self._intervals: Intervals | None = None
         self._known: dict[str, tuple[Registered, Follower]] = {}
         self._reserved: set[str] = set()
 
-    async def load(self) -> None:
-        """Take up what is registered; before the store recovers."""
-        terms: dict[str, Terms] = {}
         for row in self._register.all():
-            for context in (row.context, row.asked):
-                if context not in terms:
-                    terms[context] = await self._resolve(msgspec.json.decode(context))
-            subscription = msgspec.json.decode(row.doc)
-            self._take_up(row, subscription, terms[row.context], terms[row.asked])
+            self._take_up(row, msgspec.json.decode(row.doc))
 
-    def _take_up(
-        self, row: Registered, subscription: Subscribed, terms: Terms, asked: Terms
-    ) -> None:
+    def _take_up(self, row: Registered, subscription: Subscribed) -> None:
+        terms, asked = self._register.terms[row.terms], self._register.terms[row.asked]
         look = style(subscription, terms)
         follower = Follower(row.s, row.since, subscription, terms, asked, look)
         self.following.put(follower, target(row.s, subscription, terms, self._tenant))
         self._known[row.id] = (row, follower)
+        if self._intervals is not None:
+            self._intervals.put(follower)
 
-    async def create(self, body: Any, terms: Terms) -> str:
-        """Register the subscription of a request; its id."""
+    def start(self, queries: Queries) -> None:
+        """Begin what runs beside the requests; needs a running event loop."""
+        self._intervals = Intervals(self.following, queries, self._clock)
+        for _, follower in self._known.values():
+            self._intervals.put(follower)
+
+    async def create(self, body: Any, terms: Terms, base: str = "") -> str:
+        """Register the subscription of a request; its id. ``base``: scheme and host by which the
+        client reaches the broker.
+        """
         now = self._clock()
         subscription = read_subscription(body, terms, now)
         id_: str = subscription.setdefault("id", f"urn:ngsi-ld:Subscription:{uuid.uuid4()}")
@@ -72,7 +80,8 @@ class Subscriptions:
             raise Problem("AlreadyExists", f"Subscription {id_} exists already.")
         self._reserved.add(id_)
         try:
-            await self._keep(self._register.next_number(), subscription, terms, terms, now)
+            notice = await self._linkable(subscription, terms, base)
+            await self._keep(self._register.next_number(), subscription, notice, terms, now)
         finally:
             self._reserved.discard(id_)
         return id_
@@ -82,13 +91,24 @@ class Subscriptions:
         row, old = self._find(id_)
         subscription = changed_subscription(old.subscription, fragment, terms, self._clock())
         asked = terms if "q" in fragment else old.asked
-        await self._keep(row.s, subscription, old.terms, asked, row.created)
+        notice = old.terms
+        if subscription.get("jsonldContext"):
+            notice = await self._contexts.terms(subscription["jsonldContext"])
+        await self._keep(row.s, subscription, notice, asked, row.created)
+
+    async def _linkable(self, subscription: Subscribed, terms: Terms, base: str) -> Terms:
+        """What a new subscription notifies with: a @context that a header can name (5.2.12)."""
+        context = subscription.get("jsonldContext")
+        if context:
+            return await self._contexts.terms(context)
+        if terms.link or terms is CORE_TERMS:
+            return terms
+        hosted = await self._contexts.host_implicitly(terms.context)
+        return await self._contexts.terms(f"{base}{HOSTED_PATH}{hosted.id}")
 
     async def _keep(
         self, s: int, subscription: Subscribed, terms: Terms, asked: Terms, created: int
     ) -> None:
-        context = subscription.get("jsonldContext")
-        terms = await self._resolve(context) if context else terms
         target(s, subscription, terms, self._tenant)
         row = Registered(
             s,
@@ -96,12 +116,12 @@ class Subscriptions:
             self._store.state.position,
             created,
             self._clock(),
-            msgspec.json.encode(terms.context).decode(),
-            msgspec.json.encode(asked.context).decode(),
+            await self._register.number_of(terms),
+            await self._register.number_of(asked),
             msgspec.json.encode(subscription).decode(),
         )
         await self._register.put(row)
-        self._take_up(row, subscription, terms, asked)
+        self._take_up(row, subscription)
 
     async def delete(self, id_: str) -> None:
         """Remove it, and whatever it was still to be told."""
@@ -109,6 +129,8 @@ class Subscriptions:
         await self._register.remove(row.s)
         if self._known.pop(id_, None):
             self.following.remove(row.s)
+            if self._intervals is not None:
+                self._intervals.remove(row.s)
 
     def _find(self, id_: str) -> tuple[Registered, Follower]:
         found = self._known.get(id_)
@@ -141,6 +163,8 @@ class Subscriptions:
 
     async def close(self) -> None:
         """Let what is queued be written, then let go of the files."""
+        if self._intervals is not None:
+            self._intervals.close()
         self.following.close()
         await self._register.close()
 

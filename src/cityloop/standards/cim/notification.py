@@ -103,11 +103,22 @@ def notified(
                 for dataset, instance in attributes[name].items()
             }
     if deletions is not None:
-        for name, dataset in what.dropped:
+        for name, dataset in _shown_deletions(what, old, attributes):
             if not deletions or name in deletions:
                 null = _null(old[name][dataset], at, previous)
                 attributes[name] = {**attributes.get(name, {}), dataset: null}
     return {**shown, "attrs": attributes}
+
+
+def _shown_deletions(what: Changes, old: Attributes, left: Attributes) -> list[tuple[str, str]]:
+    """Of an attribute that is gone altogether one instance says so, not each of several."""
+    first: dict[str, str] = {}
+    for name, dataset in what.dropped:
+        if name not in left:
+            first.setdefault(name, "" if "" in old[name] else dataset)
+    return [
+        (name, dataset) for name, dataset in what.dropped if first.get(name, dataset) == dataset
+    ]
 
 
 def _with_previous(instance: Instance, old: Instance | None) -> Instance:

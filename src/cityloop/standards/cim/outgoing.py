@@ -204,7 +204,9 @@ def _objects(value: Any, _: Terms) -> Any:
 
 _WRITERS = {
     "vocab": _vocab,
+    "previousVocab": _vocab,
     "objectList": _objects,
+    "previousObjectList": _objects,
     "objectType": _names,
     "valueType": _vocab,
     "entityTypeSealed": _vocab,

@@ -43,6 +43,17 @@ class Terms:
         self._expand: dict[str, str] = {}
         self._compact: dict[str, str] = {}
 
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Terms":
+        """The Terms that ``kept`` told of."""
+        return cls(kept["names"], kept["prefixes"], kept["link"], kept["context"])
+
+    def kept(self) -> dict[str, Any]:
+        """All that is needed to have them again without any document."""
+        names = {name: iri for name, iri in self._names.items() if name not in CORE}
+        prefixes = {name: iri for name, iri in self._prefixes.items() if name not in CORE_PREFIXES}
+        return {"names": names, "prefixes": prefixes, "link": self.link, "context": self.context}
+
     def expand(self, name: str) -> str:
         """The IRI of an attribute's or a type's name; raises Problem for what cannot be one."""
         iri = self._expand.get(name)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from cityloop.city.broker import Broker
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem
-from cityloop.web.ngsild import batch, contexts, entities, identity, purge
+from cityloop.web.ngsild import batch, contexts, entities, identity, purge, subscriptions
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
 
@@ -27,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     *contexts.ROUTES,
     *identity.ROUTES,
     *purge.ROUTES,
+    *subscriptions.ROUTES,
 )
 """Every operation; a topic adds its line here."""
 
