@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import structlog
 
 from cityloop.city.build_hub import build_clock, build_hub, build_intake
@@ -26,6 +25,7 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.live_clock import CLOCK_SOURCE
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
+from cityloop.city.meter import Meter
 from cityloop.city.readings import Reading
 from cityloop.city.site import Site
 from cityloop.city.surface import Counters, DecisionRow, JunctionState, Shown
@@ -64,7 +64,6 @@ from cityloop.standards.retention import Keep
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
 _CHECKPOINT_EVERY = 300
-_SAMPLES = 4096
 _GROUP_ROWS = 20_000
 _BUSY_WAIT_S = 0.02
 Key = tuple[str, str]
@@ -82,21 +81,6 @@ class HubSpec:
     address: Path
     epoch: int
     live_run: str | None = None
-
-
-class Meter:
-    """The newest durations, in ms, and their percentiles."""
-
-    def __init__(self) -> None:
-        self._samples: deque[float] = deque(maxlen=_SAMPLES)
-
-    def add(self, started: float) -> None:
-        """A duration that began at ``started`` of ``time.perf_counter`` and ends now."""
-        self._samples.append((time.perf_counter() - started) * 1000)
-
-    def percentile(self, share: float) -> float | None:
-        """None while there are no samples."""
-        return float(np.percentile(list(self._samples), share)) if self._samples else None
 
 
 class HubProcess:

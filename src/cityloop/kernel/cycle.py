@@ -18,6 +18,7 @@ from cityloop.kernel.view import Memory, Table, View
 
 DECISION = "Decision"
 _NO_MIND = -9
+_OBSERVE, _ACT = int(Mode.OBSERVE), int(Mode.ACT)  # a member of an enum is slow to reach
 _MADE_WITH = f"cityloop {__version__}, numpy {np.__version__}"
 
 
@@ -92,7 +93,7 @@ class Cycle:
         A loop that raises stops nothing else: its memory stays, its cabinets get no order.
         """
         view, findings, failure = self._analyse(at)
-        if failure or modes.max(initial=0) == Mode.OBSERVE:
+        if failure or modes.max(initial=0) == _OBSERVE:
             return Pass(self.loop.name, at, findings, failure=failure)
         try:
             proposals = self.loop.respond(findings)
@@ -124,7 +125,7 @@ class Cycle:
     def _orders(
         self, proposals: Proposals, verdicts: Ints, mode: Ints, at: CityTime
     ) -> Orders | None:
-        acts = (verdicts == 0) & (mode == Mode.ACT)
+        acts = (verdicts == 0) & (mode == _ACT)
         if not acts.any():
             return None
         return Orders(
@@ -138,7 +139,7 @@ class Cycle:
 
     def _record(self, proposals: Proposals, verdicts: Ints, mode: Ints, view: View) -> Frame | None:
         minds = np.stack([proposals.actions, verdicts, mode])
-        shown = mode > Mode.OBSERVE
+        shown = mode > _OBSERVE
         fresh = np.flatnonzero(shown & (minds != self._minds[:, proposals.rows]).any(axis=0))
         if not fresh.size:
             return None

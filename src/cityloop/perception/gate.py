@@ -28,6 +28,7 @@ _DTYPES = {"integer": "iu", "number": "iuf", "boolean": "b", "text": "O"}
 _TOLD_PER_BATCH = 1000
 _VALUE_LENGTH = 100
 _LISTS_KEPT = 1024
+_least, _most = np.minimum.reduce, np.maximum.reduce  # what min() and max() of an array come to
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,8 +316,8 @@ def _in_range(column: Column, declared: Attribute) -> bool:
     if not len(values):
         return True
     # A comparison with NaN is false, so NaN fails either test.
-    return (not below or bool(values.min() >= declared.minimum)) and (
-        not above or bool(values.max() <= declared.maximum)
+    return (not below or bool(_least(values) >= declared.minimum)) and (
+        not above or bool(_most(values) <= declared.maximum)
     )
 
 

@@ -62,6 +62,9 @@ class Refusal(IntEnum):
     UNOBSERVED = 14
 
 
+# Plain numbers: a member of an enum is slow to reach, and these are asked for every second.
+_GREEN, _FLASHING, _IN_CLEARANCE = int(Stage.GREEN), int(Stage.FLASH), int(Refusal.IN_CLEARANCE)
+
 SENTENCES: tuple[str, ...] = (
     "may be carried out",
     "the junction has no such phase",
@@ -91,9 +94,11 @@ def refusals(
     in clearance what is coming. ``age_ms``: since the stage began. All shape (k,), for ``rows``.
     """
     moves = wanted != phase
-    flashes = (stage == Stage.FLASH) & (age_ms > 0)
-    codes = np.where(moves & ~flashes, int(Refusal.IN_CLEARANCE), 0)
-    green = moves & (stage == Stage.GREEN)
+    if not moves.any():
+        return np.zeros(len(rows), dtype=np.int64)
+    flashes = (stage == _FLASHING) & (age_ms > 0)
+    codes = np.where(moves & ~flashes, _IN_CLEARANCE, 0)
+    green = moves & (stage == _GREEN)
     if green.any():
         next_ = timing.cycle[rows, phase, 0]
         flash = wanted == timing.bank.shape[1]

@@ -9,6 +9,11 @@ from cityloop.safety.holders import OPERATOR
 from cityloop.safety.timing import Timing
 from cityloop.standards.signals import SignalBank
 
+# Plain numbers: a member of an enum is slow to reach, and these are asked for every second.
+_MANUAL = int(Priority.MANUAL)
+_LEASE_HELD, _OPERATORS_ONLY = int(Refusal.LEASE_HELD), int(Refusal.OPERATORS_ONLY)
+_UNKNOWN_PHASE, _UNOBSERVED = int(Refusal.UNKNOWN_PHASE), int(Refusal.UNOBSERVED)
+
 SIGNALS = "signals"
 """Name under which a loop watches SignalController: phase, stage, stageAge, inCharge."""
 
@@ -37,14 +42,14 @@ class SignalGuard:
         """
         signals, timing = view[SIGNALS], self._timing
         codes = np.zeros(len(rows), dtype=np.int64)
-        if priority < Priority.MANUAL:
-            codes[signals["inCharge"][rows] == OPERATOR] = Refusal.LEASE_HELD
-            codes[actions < 0] = Refusal.OPERATORS_ONLY
-        codes[(actions >= timing.phase_count[rows]) | (actions < LOCK_OUT)] = Refusal.UNKNOWN_PHASE
+        if priority < _MANUAL:
+            codes[signals["inCharge"][rows] == OPERATOR] = _LEASE_HELD
+            codes[actions < 0] = _OPERATORS_ONLY
+        codes[(actions >= timing.phase_count[rows]) | (actions < LOCK_OUT)] = _UNKNOWN_PHASE
         phase, stage, age_s = (signals[name][rows] for name in ("phase", "stage", "stageAge"))
         unheard_s = signals.age_s(view.at)[rows]
         heard = (unheard_s <= timing.limits.silence_s) & np.isfinite(phase + stage + age_s)
-        codes[~heard] = Refusal.UNOBSERVED
+        codes[~heard] = _UNOBSERVED
         pick = np.flatnonzero((codes == 0) & ((actions >= 0) | (actions == FLASH)))
         flash = timing.bank.shape[1]
         codes[pick] = refusals(

@@ -8,6 +8,7 @@ Model: max-pressure in vehicles served per second, seen along the path, change-o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,7 @@ def _vehicles(counts: Floats, most: Floats) -> Floats:
     return np.fmin(np.fmax(counts, 0.0), most)
 
 
+@lru_cache(maxsize=8)
 def _most_present(network: RoadNetwork) -> Floats:
     """The most vehicles that a detector can truly tell of: two for each place, for small ones."""
     return 2.0 * network.exit_room + 2.0

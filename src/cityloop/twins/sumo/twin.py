@@ -33,6 +33,8 @@ from cityloop.twins.sumo.sensors import Nearby, Sensors, write_detectors
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_YELLOW, _ALL_RED = int(Stage.YELLOW), int(Stage.ALL_RED)  # a member of an enum is slow to reach
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
@@ -266,7 +268,7 @@ class _Cabinets:
     def step(self, now: CityTime, orders: Sequence[Orders]) -> None:
         # Only they may be about to start a green; the others need not look inside.
         stage = self._report.stage
-        ending = ((stage == Stage.ALL_RED) | (self._abrupt & (stage == Stage.YELLOW))).nonzero()[0]
+        ending = ((stage == _ALL_RED) | (self._abrupt & (stage == _YELLOW))).nonzero()[0]
         waiting, discharged, blocked_ahead = self._nearby.at_lines()
         sensed = LocalSensing(
             box_blocked=self._nearby.box_blocked(ending),
