@@ -49,15 +49,16 @@ class Held:
             self.encode()
         return self._doc
 
-    def encode(self) -> None:
-        """Write ``doc``; raises OverflowError for an integer beyond 64 bits."""
-        self._doc = write_kept(self.kept).decode()
+    def encode(self) -> bytes:
+        """``doc`` as bytes, written now; raises OverflowError for an integer beyond 64 bits."""
+        body = write_kept(self.kept)
+        self._doc = body.decode()
+        return body
 
-    def row(self) -> "Row":
-        """Its row of the table."""
-        return Row(
-            self.key, self.id, self.types, self.doc, self.created, self.modified, self.expires
-        )
+    def row(self) -> tuple[int, str, str, str, int, int, int | None]:
+        """Its row of the table, in the order of ``Row``."""
+        head = self.key, self.id, self.types, self.doc
+        return *head, self.created, self.modified, self.expires
 
 
 class Row(NamedTuple):
@@ -91,11 +92,10 @@ class Written(NamedTuple):
 
 def written(before: Held | None, after: Held | None, write: Write) -> Written:
     """``write`` with its bytes; raises OverflowError for an integer beyond 64 bits."""
-    if after is not None and isinstance(write, Put):
-        return Written(before, after, write, write_put(after.doc.encode()))
-    if after is not None:
-        # Encoded now, so that what cannot be kept is refused before it is queued.
-        after.encode()
+    # Encoded now, so that what cannot be kept is refused before it is queued.
+    body = b"" if after is None else after.encode()
+    if isinstance(write, Put):
+        return Written(before, after, write, write_put(body))
     return Written(before, after, write, write_write(write))
 
 

@@ -5,11 +5,11 @@ requests, since every step of SQLite in another would have to win the interprete
 the position it has reached, and after a crash the log is folded again from there.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from cityloop.interconnection.broker.held import Held, Row, Written
 from cityloop.interconnection.sqlite import number, open_database, rows, sqlite_errors
@@ -86,7 +86,7 @@ class State:
 
     def find_many(self, ids: Sequence[str]) -> dict[str, Held]:
         """Those of ``ids`` that exist, by id."""
-        found = self.connection.execute(_FIND_MANY, (json.dumps(ids),))
+        found = self.connection.execute(_FIND_MANY, (msgspec.json.encode(ids).decode(),))
         return {row[1]: Held.stored(Row(*row)) for row in found}
 
     def expired(self, now: int, limit: int) -> list[str]:
@@ -112,13 +112,16 @@ class State:
         into.execute(_REACH, (position,))
 
     def _apply_types(self, first: dict[int, Held | None], last: dict[int, Held | None]) -> None:
-        added, removed = [], []
+        added: list[tuple[str, int]] = []
+        removed: list[tuple[str, int]] = []
         for key, after in last.items():
             before = first[key]
-            old, new = before.types if before else "", after.types if after else ""
-            if old != new:
-                removed += [(type_, key) for type_ in old.split("\n") if old]
-                added += [(type_, key) for type_ in new.split("\n") if new]
+            if before is not None and after is not None and before.types == after.types:
+                continue
+            if before is not None:
+                removed += [(type_, key) for type_ in before.types.split("\n")]
+            if after is not None:
+                added += [(type_, key) for type_ in after.types.split("\n")]
         self.connection.executemany(_NO_TYPE, removed)
         self.connection.executemany(_TYPE, added)
 

@@ -55,6 +55,8 @@ def _is_nested(value: Any, depth: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -1,5 +1,6 @@
 """The NGSI-LD API on a port of its own."""
 
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from cityloop.web.ngsild.app import NgsiLdApp
 
 HOST = "127.0.0.1"
 _MOST_CONNECTIONS = 2_000
+_COLLECT = (20_000, 20, 20)
 
 
 async def serve(broker: Broker, port: int, announce: Callable[[], None]) -> None:
@@ -33,6 +35,9 @@ async def serve(broker: Broker, port: int, announce: Callable[[], None]) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends on it, then raises it once more: by then it has been heeded.
         signal.signal(number, lambda *_: None)
+    # What is loaded stays; most of the rest is the entities of one request, gone with its answer.
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
     broker.start()
     try:
         await _Server(config, announce).serve()
