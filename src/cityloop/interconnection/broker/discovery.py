@@ -4,10 +4,11 @@ Names of types come from their index; whatever speaks of attributes reads every 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
+
+from cityloop.standards.cim.found import Described
 
 _TYPES = """
 WITH RECURSIVE named(type) AS (
@@ -47,17 +48,6 @@ _NAMES = """
 SELECT DISTINCT a.key FROM entities x, json_each(x.doc, '$.attrs') a
 WHERE x.expires IS NULL OR x.expires > ? ORDER BY 1
 """
-
-
-@dataclass(slots=True)
-class Described:
-    """A type with the kinds of its attributes, or an attribute with its kinds and types.
-
-    ``count``: how many entities have it. All names are expanded.
-    """
-
-    count: int = 0
-    kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 def type_names(connection: apsw.Connection, now: int) -> list[str]:

@@ -7,31 +7,23 @@ to a thread with a connection of its own, so that it delays nobody else.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
-from cityloop.interconnection.broker import sql
+from cityloop.interconnection.broker import discovery, sql
 from cityloop.interconnection.broker.state import LAYOUT
 from cityloop.interconnection.broker.statement import Sql, prepare
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.sqlite import open_database, sqlite_errors
 from cityloop.standards.cim.asked import Asked
+from cityloop.standards.cim.found import Described, Found
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.selection.ast import Selection
 from cityloop.standards.cim.selection.order import Ordering, in_order, sort_keys
 from cityloop.standards.cim.writes import read_kept
 
 Result = TypeVar("Result")
-
-
-class Found(NamedTuple):
-    """One page of an answer. ``total``: of all that is meant, where asked for; ``more``: whether
-    another page follows."""
-
-    entities: list[Kept]
-    total: int | None
-    more: bool
 
 
 class Queries:
@@ -61,6 +53,38 @@ class Queries:
         """The entities with these ids, by id, as far as they exist."""
         documents = _documents(self._store.connection, sql.by_ids(ids, self._store.clock()))
         return {kept["id"]: kept for kept in documents}
+
+    async def type_names(self) -> list[str]:
+        """All types that an entity has (expanded, as all names here)."""
+        return await self._discover(discovery.type_names)
+
+    async def attribute_names(self) -> list[str]:
+        """All attributes that an entity has."""
+        return await self._discover(discovery.attribute_names)
+
+    async def attributes_by_type(self) -> dict[str, set[str]]:
+        """Of every type, the attributes that its entities have."""
+        return await self._discover(discovery.attributes_by_type)
+
+    async def types_by_attribute(self) -> dict[str, set[str]]:
+        """Of every attribute, the types of the entities that have it."""
+        return await self._discover(discovery.types_by_attribute)
+
+    async def described_type(self, name: str) -> Described | None:
+        """A type: its entities and the kinds of their attributes; None where none has it."""
+        return await self._discover(
+            lambda connection, now: discovery.described_type(connection, name, now)
+        )
+
+    async def described_attribute(self, name: str) -> Described | None:
+        """An attribute: its entities, and its kinds by their types; None where none has it."""
+        return await self._discover(
+            lambda connection, now: discovery.described_attribute(connection, name, now)
+        )
+
+    async def _discover(self, reading: Callable[[apsw.Connection, int], Result]) -> Result:
+        now = self._store.clock()
+        return await self.read(lambda connection: reading(connection, now))
 
     async def read(self, reading: Callable[[apsw.Connection], Result]) -> Result:
         """What ``reading`` finds, in a thread of its own and in one state of the tables."""

@@ -23,7 +23,7 @@ Parameters = Mapping[str, str]
 REPRESENTATION = frozenset(
     {
         *("attrs", "pick", "omit", "geometryProperty", "lang", "options", "format", "datasetId"),
-        *("join", "joinLevel", "containedBy", "local", "entityMap"),
+        *("join", "joinLevel", "containedBy", "local", "entityMap", "sysAttrs"),
     }
 )
 """Parameters that say how entities are represented."""
@@ -149,7 +149,8 @@ def _format(parameters: Parameters) -> tuple[Any, bool]:
     formatted = parameters.get("format") or next((o for o in options if o in _FORMATS), "")
     if formatted and formatted not in _FORMATS:
         raise Problem("InvalidRequest", f"The format '{formatted}' is none of {list(_FORMATS)}.")
-    return _FORMATS.get(formatted, "normalised"), "sysAttrs" in options
+    shows_all = "sysAttrs" in options or read_flag(parameters, "sysAttrs")
+    return _FORMATS.get(formatted, "normalised"), shows_all
 
 
 def _projection(what: str, parameters: Parameters, terms: Terms) -> Projection:

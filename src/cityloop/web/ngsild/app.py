@@ -14,7 +14,16 @@ from starlette.types import Receive, Scope, Send
 from cityloop.city.broker import Broker
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem
-from cityloop.web.ngsild import batch, contexts, entities, identity, purge, subscriptions
+from cityloop.web.ngsild import (
+    batch,
+    contexts,
+    discovery,
+    entities,
+    identity,
+    purge,
+    query,
+    subscriptions,
+)
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
 
@@ -28,6 +37,8 @@ ROUTES: tuple[Route, ...] = (
     *identity.ROUTES,
     *purge.ROUTES,
     *subscriptions.ROUTES,
+    *query.ROUTES,
+    *discovery.ROUTES,
 )
 """Every operation; a topic adds its line here."""
 

@@ -1,4 +1,4 @@
-"""/entities: the operations on one entity and its attributes (GS CIM 009, 6.4-6.7)."""
+"""/entities: what writes one entity and its attributes (GS CIM 009, 6.4-6.7)."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -14,22 +14,18 @@ from cityloop.standards.cim.incoming import (
 from cityloop.standards.cim.instances import DEFAULT_INSTANCE
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import Kept
-from cityloop.standards.cim.outgoing import LOCATION, write_entity, write_geojson
 from cityloop.standards.cim.problems import bad_request
 from cityloop.standards.cim.selection.memory import has_types
 from cityloop.standards.cim.selection.types import read_types
 from cityloop.standards.cim.terms import Terms
-from cityloop.web.ngsild.negotiation import ENTITIES, GEO_JSON
 from cityloop.web.ngsild.request import (
     WITH_MERGE_PATCH,
     Answer,
     Request,
     Route,
-    answer_json,
     answer_plain,
     named,
 )
-from cityloop.web.ngsild.views import PARAMS, read_view
 
 SCOPE = NAMESPACE + "scope"
 _DONE = Answer(204)
@@ -42,20 +38,6 @@ async def create(request: Request) -> Answer:
     await request.tenant.entities.create(entity)
     place = f"/ngsi-ld/v1/entities/{quote(entity['id'], safe=':')}"
     return Answer(201, b"", [(b"location", place.encode())])
-
-
-async def retrieve(request: Request) -> Answer:
-    """5.7.1."""
-    id_ = request.entity_id()
-    terms = await request.terms()
-    entities = request.tenant.entities
-    held = entities.get(id_, _fits(request, terms))
-    view = read_view(request, terms, entities.now())
-    if request.accept(ENTITIES) == GEO_JSON:
-        geometry = request.params.get("geometryProperty")
-        place = terms.expand(geometry) if geometry else LOCATION
-        return answer_json(request, terms, write_geojson(held.kept, terms, view, place), ENTITIES)
-    return answer_json(request, terms, write_entity(held.kept, terms, view), ENTITIES)
 
 
 async def delete(request: Request) -> Answer:
@@ -184,14 +166,8 @@ def _outcome(updated: list[str], not_updated: dict[str, str]) -> Answer:
 
 _WRITE = named("options", "format", "type")
 
-_READ = named(*PARAMS, "type", "join", "joinLevel", "containedBy")
-_DROP = named("type", "datasetId", "deleteAll")
-
 ROUTES = (
     Route("POST", "entities", create, named("options", "format"), creates=True),
-    Route(
-        "GET", "entities/*", retrieve, named(*PARAMS, "type", "join", "joinLevel", "containedBy")
-    ),
     Route("DELETE", "entities/*", delete, named("type")),
     Route("PUT", "entities/*", replace, _WRITE),
     Route("PATCH", "entities/*", merge, _WRITE | {"observedAt", "lang"}),

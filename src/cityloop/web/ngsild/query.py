@@ -1,0 +1,181 @@
+"""/entities and /entityOperations/query: entities that meet a description (GS CIM 009, 6.4, 6.23).
+
+Also one entity by its id (6.5), which may bring along those that it links to.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from cityloop.standards.cim.asked import QUERY, REPRESENTATION, Asked, Shape, read_asked, read_shape
+from cityloop.standards.cim.found import Found
+from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.linked import write_entities
+from cityloop.standards.cim.older import for_version, read_version
+from cityloop.standards.cim.outgoing import write_entity
+from cityloop.standards.cim.problems import Problem
+from cityloop.standards.cim.query_body import read_body
+from cityloop.standards.cim.selection.memory import has_types
+from cityloop.standards.cim.selection.types import read_types
+from cityloop.standards.cim.terms import Terms
+from cityloop.web.ngsild.negotiation import ENTITIES, GEO_JSON, JSON
+from cityloop.web.ngsild.request import Answer, Headers, Request, Route, link_header
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def retrieve(request: Request) -> Answer:
+    """5.7.1."""
+    id_ = request.entity_id()
+    terms = await request.terms()
+    media = request.accept(ENTITIES)
+    entities = request.tenant.entities
+    if not request.params and media == JSON and not request.header(b"prefer"):
+        held = entities.get(id_)
+        if "expiresAt" not in held.doc:
+            return Answer(200, _encode(write_entity(held.kept, terms)), _content(media, terms))
+    _refuse_maps(request)
+    shape = read_shape(request.params, terms, geojson=media == GEO_JSON, now=entities.now())
+    types = request.params.get("type", "*")
+    fits = request.tenant.any_entity if types == "*" else has_types(read_types(types, terms.expand))
+    kept = entities.get(id_, fits).kept
+    wanted = shape.view.attrs
+    if wanted is not None and wanted.isdisjoint(kept["attrs"]):
+        raise Problem("ResourceNotFound", f"{id_} has none of the attributes that attrs names")
+    answer = _Answering(request, terms, media)
+    bodies = answer.bodies([kept], shape)
+    if not bodies:
+        raise Problem("ResourceNotFound", f"pick and omit leave nothing of {id_}")
+    return answer.of(bodies if len(bodies) > 1 else bodies[0])
+
+
+async def query(request: Request) -> Answer:
+    """5.7.2, by GET."""
+    _refuse_maps(request)
+    terms = await request.terms()
+    media = request.accept(ENTITIES)
+    now = request.tenant.entities.now()
+    asked = read_asked(request.params, terms, geojson=media == GEO_JSON, now=now)
+    return await _page(request, asked, terms, media)
+
+
+async def query_by_body(request: Request) -> Answer:
+    """5.7.2, by POST."""
+    _refuse_maps(request)
+    body, terms = await request.document()
+    media = request.accept(ENTITIES)
+    said, selectors = read_body(body, terms)
+    asked = read_asked(
+        {**request.params, **said},
+        terms,
+        geojson=media == GEO_JSON,
+        now=request.tenant.entities.now(),
+        selectors=selectors,
+    )
+    return await _page(request, asked, terms, media)
+
+
+def _refuse_maps(request: Request) -> None:
+    if request.params.get("entityMap", "false") != "false":
+        raise Problem(
+            "OperationNotSupported",
+            "There are no entity maps yet: no other broker is asked; leave entityMap out.",
+            status=501,
+        )
+
+
+async def _page(request: Request, asked: Asked, terms: Terms, media: str) -> Answer:
+    found = await request.tenant.queries.answer(asked)
+    answer = _Answering(request, terms, media)
+    bodies = answer.bodies(found.entities, asked.shape)
+    if found.total is not None:
+        answer.headers.append((b"ngsild-results-count", b"%d" % found.total))
+    answer.links += _links(request, asked, found, media)
+    return answer.of(bodies)
+
+
+class _Answering:
+    """An answer that is put together: entities as bodies, then the headers that go with them."""
+
+    def __init__(self, request: Request, terms: Terms, media: str) -> None:
+        self._request = request
+        self._terms = terms
+        self._media = media
+        self.status = 200
+        self.headers: Headers = []
+        self.links: list[bytes] = []
+
+    def bodies(self, entities: Sequence[Kept], shape: Shape) -> list[dict[str, Any]]:
+        """The entities with what they link to, without @context."""
+        version = read_version(self._request.header(b"prefer"))
+        fetch = self._request.tenant.queries.by_ids
+        if version is not None:
+            suited = [for_version(kept, version) for kept in entities]
+            if any(new is not old for new, old in zip(suited, entities, strict=True)):
+                self.status = 203
+            applied = f"ngsi-ld={version.major}.{version.minor}".encode()
+            self.headers.append((b"preference-applied", applied))
+            entities = suited
+        geojson = self._media == GEO_JSON
+        return write_entities(entities, self._terms, shape, fetch, geojson=geojson)
+
+    def of(self, body: Any) -> Answer:
+        """The answer with ``body``: a document, or a list of them, which GeoJSON wraps."""
+        if self._media == GEO_JSON and isinstance(body, list):
+            body = {"type": "FeatureCollection", "features": body}
+        named = self._terms
+        if self._media != JSON and not self._prefers_plain():
+            context = {"@context": named.context}
+            body = [each | context for each in body] if isinstance(body, list) else body | context
+            return Answer(self.status, _encode(body), self._headed(None))
+        return Answer(self.status, _encode(body), self._headed(named))
+
+    def _headed(self, named: Terms | None) -> Headers:
+        return [*self.headers, *_content(self._media, named, self.links)]
+
+    def _prefers_plain(self) -> bool:
+        """Whether the client wants GeoJSON without @context in it (6.3.6)."""
+        wishes = self._request.header(b"prefer").replace(" ", "").split(",")
+        return self._media == GEO_JSON and "body=json" in wishes
+
+
+def _content(media: str, named: Terms | None, links: Sequence[bytes] = ()) -> Headers:
+    """The headers of a body; ``named``: what a Link header has to name, as the body does not."""
+    context = [] if named is None else [link_header(named)[1]]
+    headers = [(b"content-type", media.encode())]
+    if context or links:
+        headers.append((b"link", b", ".join([*context, *links])))
+    return headers
+
+
+def _links(request: Request, asked: Asked, found: Found, media: str) -> list[bytes]:
+    """Where the pages before and after this one are (6.3.10)."""
+    links = []
+    if asked.offset and asked.limit:
+        links.append(_link(request, max(0, asked.offset - asked.limit), asked, "prev", media))
+    if found.more and asked.limit:
+        links.append(_link(request, asked.offset + asked.limit, asked, "next", media))
+    return links
+
+
+def _link(request: Request, offset: int, asked: Asked, rel: str, media: str) -> bytes:
+    said = {**request.params, "limit": str(asked.limit), "offset": str(offset)}
+    query = "&".join(
+        f"{quote(name, safe='')}={quote(value, safe=':/*.@!$()~')}"
+        for name, value in sorted(said.items())
+    )
+    path = request.scope["path"].rstrip("/")
+    return f'<{path}?{query}>; rel="{rel}"; type="{media}"'.encode()
+
+
+_PAGED = frozenset(
+    {*("limit", "offset", "count", "options", "format", "local", "entityMap"), "geometryProperty"}
+)
+
+ROUTES = (
+    Route("GET", "entities", query, QUERY),
+    Route("GET", "entities/*", retrieve, REPRESENTATION | {"type"}),
+    Route("POST", "entityOperations/query", query_by_body, _PAGED),
+)
