@@ -17,12 +17,15 @@ from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
+from cityloop.interconnection.broker.temporal import Temporal
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.problems import Problem, bad_request
 
 _log = structlog.get_logger()
 
+TEMPORAL_PAGE = 1_000
+"""Instances of one entity in an answer that tells how it evolved, where lastN says nothing."""
 _DEFAULT = "default"
 _NAMED = "tenant-"
 _LONGEST = 80
@@ -42,6 +45,8 @@ class BrokerTenant:
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
+        self.temporal = Temporal(self.store, self.queries)
+        self.page = TEMPORAL_PAGE
         self.subscriptions = Subscriptions(self.store, folder, contexts, channel, name)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report

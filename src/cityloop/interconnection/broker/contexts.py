@@ -119,9 +119,10 @@ class Contexts:
         return self._book.find(url)
 
     async def _kept(self, url: str) -> KeptContext:
-        if not urlsplit(url).scheme:
-            raise bad_request(f"the @context {url!r} is no absolute URL")
-        return self.find(url) or await self._load(url)
+        kept = self.find(url)
+        if kept is None and not urlsplit(url).scheme:
+            raise bad_request(f"the @context {url!r} is neither absolute nor hosted here")
+        return kept or await self._load(url)
 
     async def _load(self, url: str) -> KeptContext:
         """Load what many requests may ask for at once, once."""
@@ -148,9 +149,11 @@ class Contexts:
             raise bad_request(f"the @context {url} is no JSON: {error}") from error
 
     async def add(self, document: Any) -> KeptContext:
-        """Host a @context; raises Problem when it, or one that it names, is none."""
+        """Host a @context; raises Problem when it is none. What it names is loaded when used."""
         checked_document(document, "in the body")
-        compile_terms(await self._documents(document["@context"], (), []))
+        context = document["@context"]
+        parts = context if isinstance(context, list) else [context]
+        compile_terms([part for part in parts if isinstance(part, Mapping)])
         return await asyncio.to_thread(self._book.add, "Hosted", document, _now())
 
     async def host_implicitly(self, context: Any) -> KeptContext:

@@ -34,8 +34,13 @@ class Moment(NamedTuple):
 
 
 def time_of(instance: Instance, time_property: str) -> int | None:
-    """When an instance was observed, created, modified or deleted; None where it was not."""
+    """When an instance was observed, created, modified or deleted; None where it was not.
+
+    One that does not say when it was observed counts by when it was written.
+    """
     told = instance.get(time_property)
+    if told is None and time_property == "observedAt":
+        told = instance.get("modifiedAt")
     return read_datetime(told) if isinstance(told, str) else told
 
 

@@ -28,7 +28,7 @@ __all__ = [
     "read_types",
 ]
 
-_OF_ENTITY = frozenset(
+NOT_ATTRIBUTES = frozenset(
     {"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}
     | {"createdAt", "modifiedAt", "deletedAt"}
 )
@@ -101,7 +101,7 @@ def read_attributes(body: Mapping[str, Any], reading: Reading) -> Attributes:
     expand = reading.terms.expand
     attributes: Attributes = {}
     for name, given in body.items():
-        if name in _OF_ENTITY:
+        if name in NOT_ATTRIBUTES:
             continue
         if name in _OF_ATTRIBUTE:
             raise bad_request(f"{name!r} is no attribute; it is a member inside of one (4.5.1)")

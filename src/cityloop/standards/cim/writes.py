@@ -53,10 +53,46 @@ class Delete(msgspec.Struct, array_like=True, frozen=True, tag="delete"):
     at: int
 
 
-Write: TypeAlias = Put | Alter | Delete
+class Past(msgspec.Struct, array_like=True, frozen=True, tag="past"):
+    """Instances enter the history of an entity (5.6.11, 5.6.12); what is now stays as it is.
+
+    ``set``: by attribute, each with its datasetId. ``types`` and ``scope``: of the history.
+    """
+
+    id: str
+    at: int
+    set: dict[str, list[tuple[str, Instance]]]
+    types: list[str] = []
+    scope: list[str] | None = None
+
+
+class Revise(msgspec.Struct, array_like=True, frozen=True, tag="revise"):
+    """One instance of the history is replaced (5.6.14), or deleted: ``instance`` None (5.6.15)."""
+
+    id: str
+    at: int
+    instance_id: str
+    instance: Instance | None = None
+
+
+class Forget(msgspec.Struct, array_like=True, frozen=True, tag="forget"):
+    """What lies before is no longer part of the history (5.6.13, 5.6.16).
+
+    Of all of it, of an ``attribute``, or of one ``dataset`` of that ("": the default one).
+    """
+
+    id: str
+    at: int
+    attribute: str | None = None
+    dataset: str | None = None
+
+
+Write: TypeAlias = Put | Alter | Delete | Past | Revise | Forget
+OF_HISTORY = (Past, Revise, Forget)
+"""The writes that leave an entity as it is now."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Put | Alter | Delete).decode
+_decode = msgspec.json.Decoder(Write).decode
 write_kept = _encode
 """A kept entity as JSON."""
 _decode_kept = msgspec.json.Decoder(dict).decode
@@ -95,6 +131,8 @@ def applied(kept: Kept | None, write: Write) -> Kept | None:
         return write.kept
     if isinstance(write, Delete):
         return None
+    if isinstance(write, OF_HISTORY):
+        return kept
     if kept is None:
         raise ValueError(f"{write.id} is altered but does not exist")
     after = {**kept, "modifiedAt": write.at, "attrs": _altered(kept["attrs"], write)}

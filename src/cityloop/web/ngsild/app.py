@@ -23,6 +23,7 @@ from cityloop.web.ngsild import (
     purge,
     query,
     subscriptions,
+    temporal,
 )
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
@@ -35,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
     *batch.ROUTES,
     *contexts.ROUTES,
     *identity.ROUTES,
+    *temporal.ROUTES,
     *purge.ROUTES,
     *subscriptions.ROUTES,
     *query.ROUTES,

@@ -1,0 +1,177 @@
+"""The operations on the history of entities (5.6.11 - 5.6.16, 5.7.3, 5.7.4) over the store."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import apsw
+
+from cityloop.interconnection.broker.evolutions import (
+    Evolution,
+    evolution,
+    find_instance,
+    past_entities,
+)
+from cityloop.interconnection.broker.held import written
+from cityloop.interconnection.broker.history import History
+from cityloop.interconnection.broker.queries import Queries
+from cityloop.interconnection.broker.store import EntityStore
+from cityloop.standards.cim.evolution import Moment
+from cityloop.standards.cim.kept import Instance
+from cityloop.standards.cim.outgoing import View
+from cityloop.standards.cim.past_body import PastBody
+from cityloop.standards.cim.problems import Problem, bad_request
+from cityloop.standards.cim.selection.ast import Selection
+from cityloop.standards.cim.selection.memory import Match, matcher
+from cityloop.standards.cim.temporal_query import TemporalQuery
+from cityloop.standards.cim.writes import Forget, Past, Revise
+
+
+class EvolutionPage(NamedTuple):
+    """A page of evolutions; ``total`` of all that meet the query."""
+
+    each: list[Evolution]
+    total: int
+
+
+class Temporal:
+    """What clients do to the history of one tenant's entities.
+
+    Writes raise OSError and BusyError as ``EntityStore.commit`` does; nothing has happened then.
+    """
+
+    def __init__(self, store: EntityStore, queries: Queries) -> None:
+        self._store = store
+        self._queries = queries
+        store.folds.append(History(store.connection).fold)
+
+    def now(self) -> int:
+        """The stamp of what is written now, in ms."""
+        return self._store.clock()
+
+    async def add(self, id_: str, body: PastBody, *, create: bool) -> bool:
+        """Add instances (5.6.11, 5.6.12); whether the entity had no history before.
+
+        Raises Problem where it has none and ``create`` is not said.
+        """
+        known = await self._evolution(id_, TemporalQuery(last_n=1))
+        if known is None and not create:
+            raise _missing(id_)
+        await self._commit(Past(id_, self.now(), body.attributes, body.types, body.scope))
+        return known is None
+
+    async def delete(self, id_: str) -> None:
+        """Delete all of an entity's history (5.6.16)."""
+        await self._known(id_)
+        await self._commit(Forget(id_, self.now()))
+
+    async def delete_attribute(self, id_: str, attribute: str, dataset: str | None) -> None:
+        """Delete an attribute's history, or that of a ``dataset`` of it (5.6.13)."""
+        found = await self._known(id_, frozenset([attribute]))
+        if not any(dataset in (None, moment.dataset) for moment in found.moments):
+            raise Problem("ResourceNotFound", f"the history of {id_} has no such attribute")
+        await self._commit(Forget(id_, self.now(), attribute, dataset))
+
+    async def revise(self, id_: str, attribute: str, name: str, instance: Instance | None) -> None:
+        """Change members of one instance (5.6.14), or delete it: ``instance`` None (5.6.15)."""
+        await self._known(id_)
+        moment = await self._queries.read(lambda reader: find_instance(reader, id_, name))
+        if moment is None or moment.attribute != attribute:
+            raise Problem("ResourceNotFound", f"the history of {id_} has no such instance {name}")
+        after = None if instance is None else _revised(moment, instance, self.now())
+        await self._commit(Revise(id_, self.now(), name, after))
+
+    async def retrieve(
+        self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None
+    ) -> Evolution:
+        """How one entity evolved (5.7.3); raises Problem when it is unknown."""
+        found = await self._evolution(id_, query, attributes)
+        if found is None:
+            raise _missing(id_)
+        return found
+
+    async def query(
+        self,
+        selection: Selection,
+        query: TemporalQuery,
+        page: slice,
+        view: View,
+        *,
+        descending: bool = False,
+    ) -> EvolutionPage:
+        """How the entities evolved that ``selection`` means within the window (5.7.4).
+
+        Of ``view`` the attributes and datasets decide which entities have anything to tell.
+        """
+        chosen = Selection(selection.selectors)
+        ids = set(await self._queries.ids(chosen))
+        return await self._queries.read(
+            lambda reader: _page(reader, ids, _Asked(selection, query, view, descending), page)
+        )
+
+    async def _evolution(
+        self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None = None
+    ) -> Evolution | None:
+        return await self._queries.read(lambda reader: evolution(reader, id_, query, attributes))
+
+    async def _known(self, id_: str, attributes: frozenset[str] | None = None) -> Evolution:
+        everything = TemporalQuery(time_property="modifiedAt")
+        return await self.retrieve(id_, everything, attributes)
+
+    async def _commit(self, write: Past | Revise | Forget) -> None:
+        held = self._store.held(write.id)
+        await self._store.commit([written(held, held, write)])
+
+
+class _Asked(NamedTuple):
+    selection: Selection
+    query: TemporalQuery
+    view: View
+    descending: bool
+
+
+def _page(reader: apsw.Connection, ids: set[str], asked: _Asked, page: slice) -> EvolutionPage:
+    selection = asked.selection
+    chosen = matcher(Selection(selection.selectors))
+    ids |= {kept["id"] for kept in past_entities(reader) if chosen(kept)}
+    meets = matcher(replace(selection, selectors=()))
+    found = [
+        each
+        for id_ in sorted(ids, reverse=asked.descending)
+        if (each := _meeting(reader, id_, asked, meets)) is not None
+    ]
+    return EvolutionPage(found[page], len(found))
+
+
+def _meeting(reader: apsw.Connection, id_: str, asked: _Asked, meets: Match) -> Evolution | None:
+    """The evolution of an entity if what it was within the window meets the query (5.7.4.4)."""
+    found = evolution(reader, id_, asked.query)
+    if found is None or not found.moments or not meets(_in_window(found)):
+        return None
+    attrs, datasets = asked.view.attrs, asked.view.datasets
+    if any(
+        (attrs is None or moment.attribute in attrs)
+        and (datasets is None or moment.dataset in datasets)
+        for moment in found.moments
+    ):
+        return found
+    return None
+
+
+def _in_window(found: Evolution) -> dict[str, object]:
+    """The entity with every instance in the window at once: any of them can meet a condition."""
+    attributes: dict[str, dict[str, Instance]] = {}
+    for moment in found.moments:
+        instances = attributes.setdefault(moment.attribute, {})
+        instances[moment.id if "" in instances else ""] = moment.instance
+    return {**found.kept, "attrs": attributes}
+
+
+def _revised(moment: Moment, instance: Instance, now: int) -> Instance:
+    if instance.get("type", moment.instance["type"]) != moment.instance["type"]:
+        raise bad_request(f"the instance is a {moment.instance['type']} and stays one")
+    created = moment.instance["createdAt"]
+    return {**moment.instance, **instance, "createdAt": created, "modifiedAt": now}
+
+
+def _missing(id_: str) -> Problem:
+    return Problem("ResourceNotFound", f"Entity {id_} has no history; it does not exist")

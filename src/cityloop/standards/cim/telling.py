@@ -1,0 +1,90 @@
+"""Tells how entities evolved: bodies, and what part of time they cover where that is not all."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cityloop.standards.cim.asked import Shape, level_view
+from cityloop.standards.cim.evolution import Moment, write_moments
+from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.outgoing import View, write_entity
+from cityloop.standards.cim.temporal_query import TemporalQuery
+from cityloop.standards.cim.terms import Terms
+from cityloop.standards.cim.times import write_datetime
+
+
+class Told(NamedTuple):
+    """``cut``: a page left instances out. ``range``: the Content-Range of an answer in part."""
+
+    bodies: list[dict[str, Any]]
+    cut: bool
+    range: str | None
+
+
+def tell(
+    entities: Sequence[Kept],
+    evolutions: Sequence[Sequence[Moment]],
+    query: TemporalQuery,
+    shape: Shape,
+    terms: Terms,
+    page: int,
+) -> Told:
+    """The temporal representations; of each entity the first ``page`` instances, but with lastN
+    and aggregated all of them (4.5.6 - 4.5.9, 6.3.10)."""
+    view = level_view(shape.view, shape.pick, shape.omit)
+    bodies, told, cut = [], list[Moment](), False
+    for kept, moments in zip(entities, evolutions, strict=True):
+        shown = [moment for moment in moments if _is_shown(moment, view)]
+        paged = shown
+        if query.last_n is None and query.format != "aggregatedValues":
+            paged = _page(shown, page)
+        cut |= len(paged) < len(shown)
+        told += paged
+        bodies.append(_body(kept, shown, paged, query, terms, view))
+    return Told(bodies, cut, _range(told, query))
+
+
+def _is_shown(moment: Moment, view: View) -> bool:
+    return (
+        view.shows(moment.attribute)
+        and (view.attrs is None or moment.attribute in view.attrs)
+        and (view.datasets is None or moment.dataset in view.datasets)
+    )
+
+
+def _page(moments: list[Moment], most: int) -> list[Moment]:
+    """The first ones; all those of the last time among them, so that the next page can go on."""
+    if len(moments) <= most:
+        return moments
+    last = moments[most - 1].time
+    return [moment for moment in moments if moment.time <= last]
+
+
+def _body(
+    kept: Kept,
+    shown: list[Moment],
+    paged: list[Moment],
+    query: TemporalQuery,
+    terms: Terms,
+    view: View,
+) -> dict[str, Any]:
+    body = write_entity({**kept, "attrs": {}}, terms, view)
+    attributes = write_moments(paged, query, terms, view)
+    for attribute in dict.fromkeys(moment.attribute for moment in shown):
+        name = terms.compact(attribute)
+        body[name] = attributes.get(name, [])
+    return body
+
+
+def _range(told: list[Moment], query: TemporalQuery) -> str | None:
+    if not told:
+        return None
+    times = [moment.time for moment in told]
+    least, most = min(times), max(times)
+    if query.last_n is not None:
+        start = query.end if query.end is not None else most
+        return _content_range(start, least, str(query.last_n))
+    return _content_range(query.start if query.start is not None else least, most, "*")
+
+
+def _content_range(start: int, end: int, size: str) -> str:
+    return f"date-time {write_datetime(start)}-{write_datetime(end)}/{size}"
