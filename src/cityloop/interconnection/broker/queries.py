@@ -52,7 +52,8 @@ class Queries:
     def by_ids(self, ids: Iterable[str]) -> dict[str, Kept]:
         """The entities with these ids, by id, as far as they exist."""
         documents = _documents(self._store.connection, sql.by_ids(ids, self._store.clock()))
-        return {kept["id"]: kept for kept in documents}
+        entities = map(read_kept, documents)
+        return {kept["id"]: kept for kept in entities}
 
     async def type_names(self) -> list[str]:
         """All types that an entity has (expanded, as all names here)."""
@@ -148,8 +149,8 @@ def _ordered(
     keyed = [(key, keys_of(read_kept(doc))) for key, doc in found]
     page = in_order(keyed, ordering, lambda row: row[1])[asked.offset :][: asked.limit]
     documents = dict(_rows(connection, sql.by_keys(key for key, _ in page)))
-    entities = [read_kept(documents[key]) for key, _ in page]
-    return Found(entities, total, len(keyed) > asked.offset + len(page) and bool(asked.limit))
+    shown = [documents[key] for key, _ in page]
+    return Found(shown, total, len(keyed) > asked.offset + len(page) and bool(asked.limit))
 
 
 def _rows(connection: apsw.Connection, statement: Sql) -> Sequence[tuple[Any, ...]]:
@@ -159,5 +160,5 @@ def _rows(connection: apsw.Connection, statement: Sql) -> Sequence[tuple[Any, ..
     return found
 
 
-def _documents(connection: apsw.Connection, statement: Sql) -> list[Kept]:
-    return [read_kept(doc) for (doc,) in _rows(connection, statement)]
+def _documents(connection: apsw.Connection, statement: Sql) -> list[str]:
+    return [doc for (doc,) in _rows(connection, statement)]

@@ -1,19 +1,26 @@
 """What a query finds: a page of entities, or what is known of a type or an attribute."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.writes import read_kept
 
 
 class Found(NamedTuple):
-    """One page of an answer. ``total``: of all that is meant, where asked for; ``more``: whether
-    another page follows."""
+    """One page of an answer. ``documents``: its entities as they are kept; ``total``: of all that
+    is meant, where asked for; ``more``: whether another page follows."""
 
-    entities: list[Kept]
+    documents: Sequence[str]
     total: int | None
     more: bool
+
+    @property
+    def entities(self) -> list[Kept]:
+        """The entities, decoded."""
+        return [read_kept(document) for document in self.documents]
 
 
 @dataclass(slots=True)

@@ -4,22 +4,32 @@ Also one entity by its id (6.5), which may bring along those that it links to.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from cityloop.standards.cim.asked import QUERY, REPRESENTATION, Asked, Shape, read_asked, read_shape
+from cityloop.standards.cim.asked import (
+    QUERY,
+    REPRESENTATION,
+    Asked,
+    Shape,
+    level_view,
+    read_asked,
+    read_shape,
+)
 from cityloop.standards.cim.found import Found
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.linked import write_entities
 from cityloop.standards.cim.older import for_version, read_version
-from cityloop.standards.cim.outgoing import write_entity
+from cityloop.standards.cim.outgoing import PLAIN
 from cityloop.standards.cim.problems import Problem
 from cityloop.standards.cim.query_body import read_body
 from cityloop.standards.cim.selection.memory import has_types
 from cityloop.standards.cim.selection.types import read_types
 from cityloop.standards.cim.terms import Terms
+from cityloop.standards.cim.written import write_document
 from cityloop.web.ngsild.negotiation import ENTITIES, GEO_JSON, JSON
 from cityloop.web.ngsild.request import Answer, Headers, Request, Route, link_header
 
@@ -33,9 +43,9 @@ async def retrieve(request: Request) -> Answer:
     media = request.accept(ENTITIES)
     entities = request.tenant.entities
     if not request.params and media == JSON and not request.header(b"prefer"):
-        held = entities.get(id_)
-        if "expiresAt" not in held.doc:
-            return Answer(200, _encode(write_entity(held.kept, terms)), _content(media, terms))
+        document = entities.get(id_).doc
+        body = write_document(document, terms, PLAIN, entities.now())
+        return Answer(200, body, _content(media, terms))
     _refuse_maps(request)
     shape = read_shape(request.params, terms, geojson=media == GEO_JSON, now=entities.now())
     types = request.params.get("type", "*")
@@ -89,7 +99,7 @@ def _refuse_maps(request: Request) -> None:
 async def _page(request: Request, asked: Asked, terms: Terms, media: str) -> Answer:
     found = await request.tenant.queries.answer(asked)
     answer = _Answering(request, terms, media)
-    bodies = answer.bodies(found.entities, asked.shape)
+    bodies = answer.page(found, asked.shape)
     if found.total is not None:
         answer.headers.append((b"ngsild-results-count", b"%d" % found.total))
     answer.links += _links(request, asked, found, media)
@@ -106,6 +116,15 @@ class _Answering:
         self.status = 200
         self.headers: Headers = []
         self.links: list[bytes] = []
+
+    def page(self, found: Found, shape: Shape) -> Sequence[Any]:
+        """The entities of a page, as `bodies`; already encoded where nothing is to be added."""
+        if self._media != JSON or shape.join or self._request.header(b"prefer"):
+            return self.bodies(found.entities, shape)
+        now = shape.view.now
+        view = level_view(replace(shape.view, now=0), shape.pick, shape.omit)
+        written = (write_document(each, self._terms, view, now) for each in found.documents)
+        return [msgspec.Raw(body) for body in written if body != b"{}"]
 
     def bodies(self, entities: Sequence[Kept], shape: Shape) -> list[dict[str, Any]]:
         """The entities with what they link to, without @context."""
