@@ -1145,7 +1145,8 @@ export interface components {
          * SensorRow
          * @description One device. ``available_share``: of the readings expected in the last hour in which the city
          *     ran. ``rejected``: how many of its values the gate has refused; ``data`` holds ``attribute``
-         *     and ``reason`` of the newest.
+         *     and ``reason`` of the newest. ``values``: what it said last, by attribute, in declared units; of
+         *     live devices, where not more than 500 of a type are registered.
          */
         SensorRow: {
             id: string;
@@ -1158,6 +1159,10 @@ export interface components {
             state: "absurd" | "frozen" | "never" | "ok" | "silent";
             data: {
                 [key: string]: boolean | number | string | string[] | null;
+            };
+            /** @default {} */
+            values: {
+                [key: string]: number;
             };
         };
         /**

@@ -6,7 +6,7 @@ from cityloop.city.live_sensors import LiveSensors
 from cityloop.city.rejections import Rejections
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
-from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.frame import Column, EntityIds
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
 
@@ -35,6 +35,18 @@ def test_devices_that_only_a_pattern_lets_in_are_passed_over() -> None:
     sensors = lamps()
     sensors.see(said(["urn:ngsi-ld:Streetlight:9", IDS.names[1]], [0, 1], [5_000, 6_000]))
     assert sensors.shown(CityTime(10_000))["Streetlight"].seen == [-1, 6_000]
+
+
+def test_people_are_told_what_each_said_last() -> None:
+    lux = Column(np.array([3.0, 9.0, 5.0]), absent=np.array([False, False, True]))
+    entity, at = np.array([0, 0, 1], np.int32), np.array([9_000, 5_000, 7_000], np.int64)
+    part = Rows("Streetlight", "live", IDS, entity, at, {"illuminanceLevel": lux})
+    sensors, reborn = lamps(), lamps()
+    sensors.see(Batch("lamps", "live", 1, rows=(part,)))
+    reborn.load(sensors.save())
+    for one in (sensors, reborn):
+        told = one.shown(CityTime(10_000))["Streetlight"].values
+        assert told == {"illuminanceLevel": [3.0, None]}
 
 
 def test_a_restart_remembers_when_each_was_heard() -> None:

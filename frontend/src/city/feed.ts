@@ -78,7 +78,7 @@ export class Feed {
       one.setAttribute("aria-pressed", String(refusedOnly === this.refusedOnly));
     }
     this.empty.hidden = rows.length > 0;
-    setText(this.empty, this.refusedOnly ? words.noneRefused : words.noDecisions);
+    setText(this.empty, this.refusedOnly ? words.noneRefused : this.store.map.loops.length === 0 ? words.real.noLoop : words.noDecisions);
     this.list.replaceChildren(
       ...rows.slice(0, SHOWN).map((row) => decisionItem(row, this.speech, this.name(row.junction))),
     );

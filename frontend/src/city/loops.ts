@@ -13,9 +13,11 @@ export class ModeSwitch {
   readonly element: HTMLElement;
   private readonly buttons: [Mode, HTMLButtonElement][];
 
-  constructor(speech: Speech, group: string, change: (mode: Mode) => Promise<void>) {
+  /** `cabinets`: whether there are any; where not, nothing can act. */
+  constructor(speech: Speech, group: string, cabinets: boolean, change: (mode: Mode) => Promise<void>) {
     const { words } = speech;
-    this.buttons = MODES.map((mode) => [
+    const offered = MODES.filter((mode) => cabinets || mode !== "act");
+    this.buttons = offered.map((mode) => [
       mode,
       button(words.modes[mode], () => change(mode), { "data-mode": mode, title: words.modeHelp[mode] }),
     ]);
@@ -67,7 +69,7 @@ export class Loops {
     const { speech } = this.context;
     const rows = loop.groups.map((group) => {
       const count = h("small", {}, speech.words.junctionCount(group.junctions.length));
-      const one = new ModeSwitch(speech, group.name, (mode) => Loops.change(this.context, loop.name, group.name, mode, false));
+      const one = new ModeSwitch(speech, group.name, this.context.store.map.twin, (mode) => Loops.change(this.context, loop.name, group.name, mode, false));
       this.switches.push({ loop: loop.name, group: group.name, one });
       return h("li", { "data-group": group.name }, h("span", { class: "group" }, h("b", {}, group.name), count), one.element);
     });

@@ -51,7 +51,7 @@ export class JunctionPanel {
       h("div", { class: "heading" }, h("h2", {}, junction.name), close),
       this.past,
       h("div", { class: "now" }, drawing, h("div", {}, this.phase, this.charge)),
-      this.operations.element,
+      ...(store.map.twin ? [this.operations.element] : []),
       this.timeline.element,
       this.unread,
       this.bars.element,
@@ -63,8 +63,13 @@ export class JunctionPanel {
     const { store, speech } = this.context;
     const state = store.state;
     const one = state?.junctions[this.row];
-    if (!state || !one) return;
+    if (!state) return;
     const { words } = speech;
+    if (!one) {
+      setText(this.phase, words.real.noSignal);
+      this.reasons.show();
+      return;
+    }
     this.glyph.show(one);
     setText(this.phase, speech.shown(one));
     const charge = [words.local, words.centre, words.operator][one[3]] ?? "";

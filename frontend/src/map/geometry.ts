@@ -23,6 +23,7 @@ export interface Movement {
 
 const TURN: Record<string, number> = { s: 0, l: 1, L: 0.5, r: -1, R: -0.5, t: 1.8 };
 const SAME_PIECE_M = 40;
+const ROOM_M = 150; // about a device that stands alone
 
 export function edgeOf(lane: string): string {
   return lane.replace(/_\d+$/, "");
@@ -111,6 +112,7 @@ export function bounds(map: MapData): { low: Point; high: Point } {
   const points: Point[] = map.roads.flatMap((road) => road.shape);
   points.push(...map.detectors.flatMap((detector) => detector.shape));
   points.push(...map.junctions.map((junction): Point => [junction.x, junction.y]));
+  if (points.length === 0) points.push(...aroundDevices(map));
   const low: Point = [Infinity, Infinity];
   const high: Point = [-Infinity, -Infinity];
   for (const [x, y] of points) {
@@ -120,6 +122,16 @@ export function bounds(map: MapData): { low: Point; high: Point } {
     high[1] = Math.max(high[1], y);
   }
   return { low, high };
+}
+
+/** Without streets the devices make the picture, each with some room; without any, the anchor does. */
+function aroundDevices(map: MapData): Point[] {
+  const at = map.devices.map(({ x, y }): Point => [x, y]);
+  const middles: Point[] = at.length > 0 ? at : [[0, 0]];
+  return middles.flatMap(([x, y]): Point[] => [
+    [x - ROOM_M, y - ROOM_M],
+    [x + ROOM_M, y + ROOM_M],
+  ]);
 }
 
 export function distance(a: Point, b: Point): number {

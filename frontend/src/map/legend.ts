@@ -27,7 +27,10 @@ export class Legend {
     bar.append(...this.buttons.map(([, one]) => one));
     const { anchor } = map;
     const note = anchor.approximate ? h("span", { class: "note", title: anchor.note }, words.approximate) : "";
-    this.element = h("div", { class: "legend" }, bar, this.steps, this.charges(), note);
+    // Speeds are those of a twin's vehicles; queues want detectors.
+    bar.hidden = !map.twin;
+    this.steps.hidden = map.detectors.length === 0;
+    this.element = h("div", { class: "legend" }, bar, this.steps, this.signs(map), note);
     this.show("queue");
   }
 
@@ -62,17 +65,24 @@ export class Legend {
     return [h("span", {}, this.speech.words.mapSpeedScale), ...steps];
   }
 
-  private charges(): HTMLElement {
+  private signs(map: MapData): HTMLElement {
     const { words } = this.speech;
-    const charges = (["centre", "local", "operator"] as const).map((charge) => {
+    const charges = map.junctions.length > 0 ? this.charges() : [];
+    const sensor = h("span", {}, h("span", { class: "device sample" }), words.real.sensor);
+    const beacon = beaconOf();
+    beacon.dataset.severity = "high";
+    beacon.dataset.new = "true";
+    const alarm = h("span", {}, beacon, words.mapAlarm);
+    return h("span", { class: "charge" }, ...charges, ...(map.devices.length > 0 ? [sensor] : []), alarm);
+  }
+
+  private charges(): HTMLElement[] {
+    const { words } = this.speech;
+    return (["centre", "local", "operator"] as const).map((charge) => {
       const disc = svg("circle", { class: "disc", cx: 8, cy: 8, r: 6 });
       const sign = svg("svg", { width: 16, height: 16, "aria-hidden": "true", "data-charge": charge }, disc);
       return h("span", {}, sign, words[charge]);
     });
-    const beacon = beaconOf();
-    beacon.dataset.severity = "high";
-    beacon.dataset.new = "true";
-    return h("span", { class: "charge" }, ...charges, h("span", {}, beacon, words.mapAlarm));
   }
 }
 

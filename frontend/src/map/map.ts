@@ -1,6 +1,6 @@
 // The map: ground, vehicles, signs, legend and what is told beside the pointer, put together.
 
-import type { Alarm, LiveState, MapData, Point, Vehicles } from "../shapes";
+import type { Alarm, LiveState, MapData, Point, Sensor, Vehicles } from "../shapes";
 import { button, h } from "../dom";
 import type { Speech } from "../words";
 import { DeviceMarks } from "./devices";
@@ -57,7 +57,7 @@ export class CityMap {
       regard: (row) => this.regard(row),
       reveal: (at) => this.ground.camera?.reveal(at),
     });
-    this.devices = new DeviceMarks(map);
+    this.devices = new DeviceMarks(map, speech);
     this.tools = this.newTools();
     this.note = h("p", { class: "ground-note", role: "status", hidden: true }, words.mapNoWebGl);
     const legend = new Legend(map, speech, (subject) => this.colourBy(subject));
@@ -84,6 +84,10 @@ export class CityMap {
     this.vehicles.take(vehicles);
     if (vehicles) this.speeds.take(vehicles);
     if (this.subject === "speed") this.colour();
+  }
+
+  tell(sensors: Sensor[]): void {
+    this.devices.tell(sensors);
   }
 
   mark(junction: number): void {

@@ -1,8 +1,12 @@
 // Puts the map into the element that the shell gives.
 
+import { readSensors } from "../calls/alarms";
 import type { Context, Dispose } from "../context";
+import { Resource } from "../parts/resource";
 import "./map.css";
 import { CityMap } from "./map";
+
+const SENSORS_MS = 10_000;
 
 export function mountMap(element: HTMLElement, context: Context): Dispose {
   const { store, speech, names } = context;
@@ -25,6 +29,10 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
   map.dress();
   show();
   const stops = [context.onChange(show), context.onTheme(() => map.dress())];
+  if (store.map.devices.length > 0) {
+    const sensors = new Resource(speech, readSensors, (rows) => map.tell(rows), SENSORS_MS);
+    stops.push(() => sensors.dispose());
+  }
   return () => {
     for (const stop of stops) stop();
     seen(false);

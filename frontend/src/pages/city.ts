@@ -5,6 +5,7 @@ import { AlarmBrief } from "../city/alarms";
 import { Feed } from "../city/feed";
 import { Advice, Loops } from "../city/loops";
 import { MeasureStrip } from "../city/measures";
+import { SourceStrip } from "../city/sources";
 import type { Context, Dispose } from "../context";
 import { h } from "../dom";
 import { mountJunctionPanel } from "../junction/mount";
@@ -23,18 +24,23 @@ export class CityPage implements Page {
   private readonly watchers = new Set<() => void>();
   private closePanel: Dispose | null = null;
   private chosen: string | null = null;
+  private mounted = false;
 
   constructor(private readonly context: Context) {
     const { store, speech, names, choose } = context;
-    const measures = new MeasureStrip(context);
+    const measures = store.map.twin ? new MeasureStrip(context) : new SourceStrip(context);
     const alarms = new AlarmBrief(context);
     const advice = new Advice(context);
     const loops = new Loops(context);
+    loops.element.hidden = store.map.loops.length === 0;
     const feed = new Feed(store, speech, names, choose);
-    this.parts = [measures, alarms, advice, loops, feed];
+    this.parts = [alarms, advice, loops, feed];
     this.side = h("div", { class: "side" }, this.panel, alarms.element, advice.element, loops.element, feed.element);
     this.element = h("div", { class: "city" }, measures.element, this.map, this.time, this.side);
     this.stops = [];
+    // Sources are no part of the state: their strip reads by itself.
+    if (measures instanceof SourceStrip) this.stops.push(() => measures.dispose());
+    else this.parts.push(measures);
   }
 
   /** Opens the panel of a junction in place of loops and decisions, or closes it with null. */
@@ -75,7 +81,8 @@ export class CityPage implements Page {
 
   /** The map is mounted when the page is first looked at: it wants to know its size. */
   private mount(): void {
-    if (this.stops.length > 0) return;
+    if (this.mounted) return;
+    this.mounted = true;
     this.stops.push(mountMap(this.map, this.context), mountTimeSlider(this.time, this.context));
   }
 }

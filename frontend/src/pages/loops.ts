@@ -145,7 +145,7 @@ class LoopCard {
   private modeSwitch(group: LoopGroup): HTMLElement {
     let one = this.switches.get(group.name);
     if (!one) {
-      one = new ModeSwitch(this.context.speech, group.name, (mode) =>
+      one = new ModeSwitch(this.context.speech, group.name, this.context.store.map.twin, (mode) =>
         Loops.change(this.context, this.name, group.name, mode, this.mayAct(group.name)),
       );
       this.switches.set(group.name, one);

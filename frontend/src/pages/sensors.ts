@@ -110,6 +110,7 @@ export class SensorPage implements Page {
         ? words.unknown
         : button(names.get(junction) ?? junction, () => choose(junction), { class: "name", "data-act": "place" });
     const seen = ({ last_seen: at }: Sensor) => (at === null ? words.never : timeOf(this.context, at));
+    const told = ({ values }: Sensor) => speech.values(values).join(", ");
     return [
       { name: "id", label: own.id, cell: (row) => row.id, sort: (row) => row.id },
       { name: "type", label: own.type, cell: (row) => row.type, sort: (row) => row.type },
@@ -117,6 +118,7 @@ export class SensorPage implements Page {
       { name: "state", label: words.alarm.state, cell: (row) => condition(row.state, own), sort: (row) => STATES.indexOf(row.state) },
       { name: "available", label: own.available, cell: ({ available_share: share }) => shareBar(share, own.available, words.unknown), sort: (row) => row.available_share ?? -1 },
       { name: "seen", label: own.lastSeen, cell: seen, sort: (row) => row.last_seen ?? "" },
+      { name: "values", label: own.values, cell: told, sort: told },
       { name: "rejected", label: own.rejected, cell: (row) => speech.count(row.rejected), numeric: true, sort: (row) => row.rejected },
     ];
   }

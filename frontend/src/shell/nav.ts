@@ -3,7 +3,7 @@
 import { h, setAttribute, setText } from "../dom";
 import type { Store } from "../store";
 import type { Speech } from "../words";
-import { type PageEntry, type PageName, PAGES } from "./routes";
+import { type PageEntry, type PageName, pagesOf } from "./routes";
 
 export class Nav {
   readonly element: HTMLElement;
@@ -16,7 +16,7 @@ export class Nav {
   ) {
     const { words } = speech;
     const group = (name: PageEntry["group"]) => {
-      const items = PAGES.filter((page) => page.group === name).map((page) => h("li", {}, this.link(page)));
+      const items = pagesOf(store.map).filter((page) => page.group === name).map((page) => h("li", {}, this.link(page)));
       return h("ul", { "aria-label": words.navigationGroups[name] }, ...items);
     };
     this.element = h("nav", { class: "pages", "aria-label": words.navigation }, group("watch"), group("manage"));

@@ -1,5 +1,6 @@
 // The pages and their addresses. An address is the part after `#`, so that the server need not know it.
 
+import type { MapData } from "../shapes";
 import type { Words } from "../words";
 
 export type PageName = keyof Words["pages"];
@@ -26,6 +27,11 @@ export const PAGES: readonly PageEntry[] = [
   { name: "retention", path: "retention", key: "r", group: "manage" },
   { name: "exports", path: "exports", key: "x", group: "manage" },
 ];
+
+/** The pages that a city has: measures and plans want a twin with its cabinets. */
+export function pagesOf(map: MapData): readonly PageEntry[] {
+  return map.twin ? PAGES : PAGES.filter((page) => page.name !== "measures" && page.name !== "plans");
+}
 
 export interface Address {
   /** null where no page has this address. */

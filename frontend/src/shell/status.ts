@@ -49,7 +49,8 @@ export class StatusLine {
       h("h1", {}, store.map.city, h("small", {}, "cityloop")),
       h("div", { class: "when", title: words.timeZone(speech.timeZone) }, this.clock, h("span", { class: "date" }, this.zone, this.day, this.run)),
       this.fresh,
-      h("div", { class: "drive" }, this.pause, this.step, speedBar),
+      // Nobody drives the clock on the wall.
+      ...(store.map.twin ? [h("div", { class: "drive" }, this.pause, this.step, speedBar)] : []),
       h("div", { class: "own" }, this.person, this.theme, this.languageButton(), this.helpButton()),
     );
   }

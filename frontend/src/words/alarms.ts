@@ -125,6 +125,7 @@ const en = {
     available: "Available",
     lastSeen: "Last reading",
     rejected: "Rejected",
+    values: "Said last",
     states: { ok: "ok", silent: "silent", frozen: "frozen", absurd: "absurd", never: "never seen" },
     stateHelp: {
       ok: "delivers",
@@ -243,6 +244,7 @@ const zh: typeof en = {
     available: "可用率",
     lastSeen: "最近读数",
     rejected: "拒收",
+    values: "最新数值",
     states: { ok: "正常", silent: "静默", frozen: "不变", absurd: "异常", never: "从未上报" },
     stateHelp: {
       ok: "正常上报",

@@ -53,6 +53,7 @@ export class Speech {
   private readonly date: Intl.DateTimeFormat;
   private readonly minutes: Intl.DateTimeFormat;
   private readonly zone: Intl.DateTimeFormat;
+  private readonly short: Intl.NumberFormat;
   private readonly whole: Intl.NumberFormat;
 
   constructor(
@@ -67,6 +68,7 @@ export class Speech {
     const toMinute = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone } as const;
     this.minutes = new Intl.DateTimeFormat(this.tag, toMinute);
     this.zone = new Intl.DateTimeFormat(this.tag, { hour: "numeric", timeZoneName: "shortOffset", timeZone });
+    this.short = new Intl.NumberFormat(this.tag, { maximumSignificantDigits: 4 });
     this.whole = new Intl.NumberFormat(this.tag, { maximumFractionDigits: 0 });
   }
 
@@ -108,6 +110,16 @@ export class Speech {
     const rounded = value.toFixed(1);
     const plus = sign === "always" && Number(rounded) > 0 ? "+" : "";
     return plus + rounded.replace("-", "\u2212");
+  }
+
+  /** What a sensor measured, as short as it can be told. */
+  measured(value: number): string {
+    return this.short.format(value);
+  }
+
+  /** What a sensor said last, attribute by attribute. */
+  values(values: Readonly<Record<string, number>>): string[] {
+    return Object.entries(values).map(([name, value]) => `${name} ${this.measured(value)}`);
   }
 
   /** Milliseconds without their unit. */

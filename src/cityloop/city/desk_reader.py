@@ -6,7 +6,7 @@ While the hub is away it shows, too, which processes ended: nobody else could.
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 
@@ -182,6 +182,7 @@ class DeskReader:
                 rejected=count,
                 state=_STATES[Health(shown.state[row])] if shown else "never",
                 data={"attribute": attribute, "reason": reason} if count else {},
+                values=_values(shown.values, row) if shown else {},
             )
 
     def summary(self, since: datetime, until: datetime) -> ShiftSummary:
@@ -227,3 +228,8 @@ def _busiest(raised_ms: list[int]) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
+
+
+def _values(columns: Mapping[str, Sequence[float | None]], row: int) -> dict[str, float]:
+    held = ((name, column[row]) for name, column in columns.items())
+    return {name: value for name, value in held if value is not None}

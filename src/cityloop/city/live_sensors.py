@@ -21,7 +21,11 @@ from cityloop.reaction.conditions import Condition
 from cityloop.standards.network import RoadNetwork
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 _LISTS_KEPT = 64
+VALUES_OF = 500
+"""Of a type with more registered devices than this, people are not told the values now: the hub
+would write them all again every few seconds. The context has them."""
 
 
 def registered_sensors(sources: Mapping[str, Declared]) -> dict[str, EntityIds]:
@@ -60,6 +64,9 @@ class LiveSensors:
         self._devices = devices
         self._rejections = rejections
         self._seen = {type_: np.full(len(ids), NEVER, np.int64) for type_, ids in devices.items()}
+        self._values: dict[str, dict[str, Floats]] = {
+            type_: {} for type_, ids in devices.items() if len(ids) <= VALUES_OF
+        }
         self._rows: dict[tuple[str, bytes], Ints] = {}
 
     def see(self, batch: Batch) -> None:
@@ -69,7 +76,21 @@ class LiveSensors:
             if seen is not None:
                 rows = self._rows_of(part)[part.entity]
                 known = rows >= 0
+                if part.type in self._values:
+                    self._keep(self._values[part.type], part, rows, seen)
                 np.maximum.at(seen, rows[known], part.observed_at[known])
+
+    def _keep(self, values: dict[str, Floats], part: Rows, rows: Ints, seen: Ints) -> None:
+        """Keep the newest value of each attribute that is a number."""
+        news = np.flatnonzero((rows >= 0) & (part.observed_at >= seen[rows]))
+        news = news[np.argsort(part.observed_at[news], kind="stable")]
+        for name, column in part.columns.items():
+            if column.values.dtype.kind in "iuf":
+                held = values.setdefault(name, np.full(len(seen), np.nan))
+                said = news if column.absent is None else news[~column.absent[news]]
+                numbers = column.values[said].astype(np.float64)
+                null = column.null is not None and column.null[said]
+                held[rows[said]] = np.where(null, np.nan, numbers)
 
     def _rows_of(self, part: Rows) -> Ints:
         key = part.type, part.ids.digest
@@ -95,14 +116,28 @@ class LiveSensors:
         health = np.where(seen == NEVER, Health.NEVER, Health.OK)
         for row, rejected in self._rejections.lying(ids, now):
             health[row] = Health.FROZEN if rejected.frozen else Health.ABSURD
-        return SensorColumns(seen.tolist(), [None] * len(ids), health.tolist())
+        values = {
+            name: [None if np.isnan(value) else value for value in held.tolist()]
+            for name, held in self._values.get(type_, {}).items()
+        }
+        return SensorColumns(seen.tolist(), [None] * len(ids), health.tolist(), values)
 
     def save(self) -> dict[str, Array]:
-        """When each was heard, as named arrays."""
-        return {type_: seen.copy() for type_, seen in self._seen.items()}
+        """When each was heard and what it said, as named arrays."""
+        state: dict[str, Array] = {type_: seen.copy() for type_, seen in self._seen.items()}
+        for type_, values in self._values.items():
+            state |= {f"{type_}|{name}": held.copy() for name, held in values.items()}
+        return state
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Go on from what ``save`` gave; other devices than then start afresh."""
         for type_, seen in self._seen.items():
             if type_ in state and state[type_].shape == seen.shape:
                 self._seen[type_] = state[type_].astype(np.int64)
+                self._load_values(type_, state)
+
+    def _load_values(self, type_: str, state: Mapping[str, Array]) -> None:
+        for name, held in state.items():
+            of, _, attribute = name.partition("|")
+            if attribute and of == type_ and type_ in self._values:
+                self._values[type_][attribute] = held.astype(np.float64)

@@ -62,7 +62,8 @@ class ShiftRow(Struct, frozen=True):
 class SensorRow(Struct, frozen=True):
     """One device. ``available_share``: of the readings expected in the last hour in which the city
     ran. ``rejected``: how many of its values the gate has refused; ``data`` holds ``attribute``
-    and ``reason`` of the newest."""
+    and ``reason`` of the newest. ``values``: what it said last, by attribute, in declared units; of
+    live devices, where not more than 500 of a type are registered."""
 
     id: str
     type: str
@@ -72,6 +73,7 @@ class SensorRow(Struct, frozen=True):
     rejected: int
     state: SensorState
     data: dict[str, Datum]
+    values: dict[str, float] = {}
 
 
 class HeldJunction(Struct, frozen=True):
@@ -103,11 +105,13 @@ class ShiftSummary(Struct, frozen=True):
 
 
 class SensorColumns(Struct, frozen=True):
-    """How the sensors of one type do, in the order of its devices. ``seen``: ms of city time."""
+    """How the sensors of one type do, in the order of its devices. ``seen``: ms of city time;
+    ``values``: attribute → what each said last."""
 
     seen: list[int]
     share: list[float | None]
     state: list[int]
+    values: dict[str, list[float | None]] = {}
 
 
 class SensorsShown(Struct, frozen=True):
