@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench lock clean setup chromium mosquitto
+.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -58,6 +58,9 @@ docs: .venv/.done ## the manual, into site/
 
 screenshots: setup chromium ## the pictures of the operator's guide, of a running city
 	@$(bin)/python -m scripts.screenshots
+
+conformance: setup mosquitto ## the ETSI NGSI-LD suite in SUITE=<checkout> against the broker
+	@$(bin)/python -m scripts.conformance $(SUITE)
 
 bench: setup ## every benchmark, into benchmarks/results/
 	@for script in $$(grep -l __main__ benchmarks/*.py); do \

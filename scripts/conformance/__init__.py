@@ -1,0 +1,1 @@
+"""Holds the context broker against a suite that others wrote: ``make conformance SUITE=…``."""
