@@ -37,10 +37,10 @@ help: ## this list
 run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
 	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
 
-test: setup chromium mosquitto ## the tests, but those marked slow
+test: setup chromium mosquitto .tools/clients/.done ## the tests, but those marked slow
 	@$(bin)/pytest -m "not slow"
 
-test-all: setup chromium mosquitto ## every test
+test-all: setup chromium mosquitto .tools/clients/.done ## every test
 	@$(bin)/pytest
 
 check: setup ## format, lint, types, layers, front end
@@ -73,9 +73,10 @@ setup: .venv/.done $(page) ## what the others need
 compile := $(uv) pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade
 
-lock: $(own_uv) ## renew requirements.lock and requirements-node.lock
+lock: $(own_uv) ## renew requirements.lock and those of the tools
 	@$(compile) --all-extras --group dev -o requirements.lock pyproject.toml
 	@$(compile) --group node -o requirements-node.lock
+	@$(compile) --group clients -o requirements-clients.lock
 
 clean: ## everything made by make
 	@rm -rf .venv .tools site dist $(dir $(page)) frontend/node_modules .mypy_cache .ruff_cache .pytest_cache \
@@ -104,6 +105,12 @@ clean: ## everything made by make
 	@$(uv) pip sync -q --python .tools/node/bin/python --require-hashes requirements-node.lock || { \
 		echo "Node is missing and cannot be installed: install Node 20.19 or newer" \
 		"(https://nodejs.org), then try again." >&2; exit 1; }
+	@touch $@
+
+.tools/clients/.done: requirements-clients.lock | $(own_uv)
+	@echo "Setting up others' clients of the context broker, for the tests (once) …"
+	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/clients
+	@$(uv) pip sync -q --python .tools/clients/bin/python --require-hashes requirements-clients.lock
 	@touch $@
 
 frontend/node_modules/.done: frontend/package-lock.json | $(own_node)
