@@ -30,7 +30,7 @@ FOLDERS = tuple(
         "CommonBehaviours",
     )
 )
-_START_S = 30
+_START_S = 90
 
 
 def main(checkout: Path, folders: Sequence[str]) -> None:

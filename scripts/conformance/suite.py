@@ -93,7 +93,7 @@ def prepare(suite: Path, build: Path) -> Path:
     home, stamp = build / "venv", build / "venv" / "installed"
     if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
         venv.create(home, with_pip=True, clear=True)
-        pip = [str(home / "bin/python"), "-m", "pip", "install", "-q", *wanted]
+        pip = [str(home / "bin/python"), "-m", "pip", "install", "-qq", *wanted]
         subprocess.run([*pip, "--disable-pip-version-check"], check=True)
         stamp.write_text("\n".join(wanted))
     return home / "bin/python"

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from cityloop.city.trial import try_source
 from cityloop.kernel.errors import ConfigError
 
 source_app = typer.Typer(no_args_is_help=True, help="Look at a way in before it is opened.")
@@ -18,6 +17,9 @@ def try_(
     seconds: Annotated[float, typer.Option(help="How long to listen.")] = 10.0,
 ) -> None:
     """Show what arrives, what would be rejected and why; nothing is committed."""
+    # Late: no other command waits for what reads sources.
+    from cityloop.city.trial import try_source
+
     typer.echo(f"{name}: listening for {seconds:g} s (+ accepted, - rejected, = state)")
     try:
         accepted, rejected = try_source(folder, name, seconds, typer.echo)

@@ -11,7 +11,8 @@ from cityloop.kernel.errors import ConfigError
 def read_offline(source: Path | None) -> dict[str, Any]:
     """The JSON documents of ``source`` by their URL.
 
-    A file: a JSON object {URL: file, beside it or absolute}. A directory: the path of each file in
+    A file: a JSON object {URL: file, beside it or absolute, or the document itself}, which may
+    stand under ``map``. A directory: the path of each file in
     it is its URL without the scheme (``schema.lab.fiware.org/ld/context.jsonld``). Raises
     ConfigError when something is not there or is no JSON.
     """
@@ -25,9 +26,14 @@ def read_offline(source: Path | None) -> dict[str, Any]:
             for scheme in ("http", "https")
         }
     table = _document(source)
-    if not isinstance(table, dict) or not all(isinstance(file, str) for file in table.values()):
+    if isinstance(table, dict) and isinstance(table.get("map"), dict):
+        table = table["map"]
+    if not isinstance(table, dict):
         raise ConfigError(f"{source}: no table of @contexts; write a JSON object {{URL: file}}")
-    return {url: _document(source.parent / file) for url, file in table.items()}
+    return {
+        url: _document(source.parent / held) if isinstance(held, str) else held
+        for url, held in table.items()
+    }
 
 
 def _document(path: Path) -> Any:
