@@ -54,4 +54,4 @@ def walk(broker: str, sink: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(walk(*sys.argv[1:])))
+    sys.stdout.write(json.dumps(walk(*sys.argv[1:])))
