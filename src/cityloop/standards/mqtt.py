@@ -1,8 +1,9 @@
 """MQTT 3.1.1 and 5 for a client: packets to send, and packets out of a stream of bytes.
 
-gmqtt does the same and more, but acknowledges QoS 1 at once on 3.1.1, where a message may then be
-lost that is in no log yet, and takes about 90 µs for a message. Here a PUBLISH is cut out of the
-stream with a few operations, and a thousand PUBACKs are one write.
+paho-mqtt does the same and more, but takes twenty times the CPU per message, more than a core for
+the 8,000 a second that a city is to take (``benchmarks.mqtt_clients``; docs/explanation/sources.md
+says the rest). Here a PUBLISH is cut out of the stream with a few operations, and a thousand
+PUBACKs are one write.
 
 Sections are those of the OASIS standard, version 5.0.
 """
