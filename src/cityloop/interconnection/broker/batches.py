@@ -4,8 +4,9 @@ What is wrong with one entity fails it alone; the others are written together. A
 twice is taken twice, in order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cityloop.interconnection.broker.held import Held, Written
 from cityloop.interconnection.broker.operations import altered, gone, missing, put, taken
@@ -14,6 +15,9 @@ from cityloop.standards.cim import merging
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.merging import Outcome
 from cityloop.standards.cim.problems import Problem
+
+_AT_HAND = 64
+"""Entities that are read, then written to memory, before the next: they are in the cache still."""
 
 
 @dataclass(slots=True)
@@ -32,7 +36,7 @@ class Batches:
     def __init__(self, store: EntityStore) -> None:
         self._store = store
 
-    async def create(self, entities: Sequence[Kept]) -> BatchResult:
+    async def create(self, entities: Iterable[Kept]) -> BatchResult:
         """Create those whose id is free (5.6.7)."""
 
         def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
@@ -43,7 +47,7 @@ class Batches:
 
         return await self._each(entities, one)
 
-    async def upsert(self, entities: Sequence[Kept], *, update: bool) -> BatchResult:
+    async def upsert(self, entities: Iterable[Kept], *, update: bool) -> BatchResult:
         """Create or replace; with ``update``, append to those that exist (5.6.8)."""
 
         def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
@@ -60,7 +64,7 @@ class Batches:
 
         return await self._each(entities, one)
 
-    async def update(self, entities: Sequence[Kept], *, overwrite: bool) -> BatchResult:
+    async def update(self, entities: Iterable[Kept], *, overwrite: bool) -> BatchResult:
         """Append to those that exist (5.6.9)."""
 
         def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
@@ -70,7 +74,7 @@ class Batches:
 
         return await self._each(entities, one)
 
-    async def merge(self, entities: Sequence[Kept]) -> BatchResult:
+    async def merge(self, entities: Iterable[Kept]) -> BatchResult:
         """Merge into those that exist (5.6.20)."""
 
         def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
@@ -101,21 +105,24 @@ class Batches:
 
     async def _each(
         self,
-        entities: Sequence[Kept],
+        entities: Iterable[Kept],
         one: Callable[[Held | None, Kept, BatchResult], Written | None],
     ) -> BatchResult:
-        held: dict[str, Held | None] = dict(self._store.held_many([e["id"] for e in entities]))
+        held: dict[str, Held | None] = {}
         result, done = BatchResult(), []
-        for entity in entities:
-            id_ = entity["id"]
-            try:
-                wrote = one(held.get(id_), entity, result)
-            except Problem as problem:
-                result.errors.append((id_, problem))
-                continue
-            if wrote is not None:
-                held[id_] = wrote.after
-                done.append(wrote)
+        entities = iter(entities)
+        while some := list(islice(entities, _AT_HAND)):
+            held.update(self._store.held_many([e["id"] for e in some if e["id"] not in held]))
+            for entity in some:
+                id_ = entity["id"]
+                try:
+                    wrote = one(held.get(id_), entity, result)
+                except Problem as problem:
+                    result.errors.append((id_, problem))
+                    continue
+                if wrote is not None:
+                    held[id_] = wrote.after
+                    done.append(wrote)
         if done:
             await self._store.commit(done)
         return result

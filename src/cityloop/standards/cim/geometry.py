@@ -17,6 +17,10 @@ GEOMETRIES = {
 """Every kind of geometry and how deep its positions lie in lists."""
 
 
+_NUMBERS = frozenset({int, float})
+_INFINITE = math.inf
+
+
 def is_geometry(value: object) -> bool:
     """Whether ``value`` looks like a geometry (its coordinates are not checked)."""
     return isinstance(value, dict) and value.get("type") in GEOMETRIES and "coordinates" in value
@@ -51,13 +55,12 @@ def _is_nested(value: Any, depth: int) -> bool:
         return False
     if depth:
         return bool(value) and all(_is_nested(each, depth - 1) for each in value)
-    return len(value) >= 2 and all(map(_is_number, value))
-
-
-def _is_number(value: Any) -> bool:
-    if type(value) is float:
-        return math.isfinite(value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return (
+        len(value) >= 2
+        and _NUMBERS.issuperset(map(type, value))
+        and min(value) > -_INFINITE
+        and max(value) < _INFINITE
+    )
 
 
 def _check_rings(rings: list[list[Any]], where: str) -> None:

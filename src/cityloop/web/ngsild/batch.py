@@ -1,17 +1,35 @@
 """/entityOperations: many entities at once (GS CIM 009, 6.14-6.17, 6.31)."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import msgspec
 
 from cityloop.standards.cim.incoming import Nulls, Reading, read_entity, read_fragment
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.problems import Problem, bad_request
-from cityloop.web.ngsild.request import Answer, Request, Route, answer_plain, named
+from cityloop.standards.cim.terms import Terms, compile_terms
+from cityloop.web.ngsild.negotiation import JSON, LD_JSON
+from cityloop.web.ngsild.request import (
+    DECODE_ERRORS,
+    Answer,
+    Request,
+    Route,
+    answer_plain,
+    named,
+    no_json,
+)
 
 MOST_ENTITIES = 10_000
 """Of one batch; a larger one is refused."""
 
 Failed = list[tuple[str, Problem]]
+
+_read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode = msgspec.json.Decoder().decode
+_NULL = msgspec.Raw(b"null")
+_CORE = compile_terms([])
 
 
 async def create(request: Request) -> Answer:
@@ -51,7 +69,7 @@ async def delete(request: Request) -> Answer:
     """5.6.10."""
     body, _ = await request.json()
     ids, failed = [], []
-    for item in _items(body):
+    for item in _check_items(body):
         try:
             ids.append(checked_id(item, "an id of the batch"))
         except Problem as problem:
@@ -60,39 +78,76 @@ async def delete(request: Request) -> Answer:
     return _answer(result.changed, result.changed, failed + result.errors, 204)
 
 
-def _items(body: Any) -> list[Any]:
-    if not isinstance(body, list) or not body:
+def _check_items(items: Any) -> list[Any]:
+    if not isinstance(items, list) or not items:
         raise bad_request("the body is no array with items; write a JSON array")
-    if None in body:
+    if any(item is None or item == _NULL for item in items):
         raise bad_request("an item of the batch is null; leave it out")
-    if len(body) > MOST_ENTITIES:
-        raise bad_request(f"the batch has {len(body)} items; send at most {MOST_ENTITIES} at once")
-    return body
+    if len(items) > MOST_ENTITIES:
+        raise bad_request(f"the batch has {len(items)} items; send at most {MOST_ENTITIES} at once")
+    return items
 
 
 async def _entities(
     request: Request, nulls: Nulls = Nulls.NONE, *, whole: bool = True
-) -> tuple[list[Kept], Failed]:
-    """The entities of a batch that can be read, and what is wrong with the others."""
-    body, media = await request.json()
-    items = _items(body)
-    now, simplified = request.tenant.entities.now(), bool(request.options & _SIMPLIFIED)
-    read = read_entity if whole else _read_fragment
-    entities: list[Kept] = []
+) -> tuple[Iterator[Kept], Failed]:
+    """The entities of a batch, each read when it is asked for; and what is wrong with the others,
+    which grows meanwhile."""
+    body, media = await request.payload()
+    try:
+        items = _read_items(body)
+    except DECODE_ERRORS as error:
+        raise no_json(error) from error
+    _check_items(items)
     failed: Failed = []
-    context: Any = None
-    reading: Reading | None = None
+    simplified = bool(request.options & _SIMPLIFIED)
+    reading = Reading(_CORE, request.tenant.entities.now(), nulls, simplified=simplified)
+    read = read_entity if whole else _read_fragment
+    if media == JSON:
+        reading = reading._replace(terms=await request.terms())
+        return _each(map(_decode, items), lambda item: read(_plain(item), reading), failed), failed
+    decoded = list(map(_decode, items))
+    terms = await _terms_of_all(request, decoded, failed)
+    given = (pair for pair in zip(decoded, terms, strict=True) if pair[1] is not None)
+    return _each(given, lambda pair: read(pair[0], reading._replace(terms=pair[1])), failed), failed
+
+
+def _each(items: Iterable[Any], read: Callable[[Any], Kept], failed: Failed) -> Iterator[Kept]:
+    """Read one after the other: what one leaves behind is still at hand for the next."""
     for item in items:
         try:
-            own = item.get("@context") if isinstance(item, dict) else None
-            if reading is None or (own is not context and own != context):
-                terms = await request.terms_of(item, media)
-                context, reading = own, Reading(terms, now, nulls, simplified=simplified)
-            entities.append(read(item, reading))
+            yield read(item)
         except Problem as problem:
-            name = item.get("id") if isinstance(item, dict) else None
-            failed.append((str(name), problem))
-    return entities, failed
+            given = item[0] if isinstance(item, tuple) else item
+            failed.append(_failure(given, problem))
+
+
+def _failure(item: Any, problem: Problem) -> tuple[str, Problem]:
+    return str(item.get("id") if isinstance(item, dict) else None), problem
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, dict) and "@context" in item:
+        raise bad_request(f"a body of {JSON} has no @context; send {LD_JSON} or a Link header")
+    return item
+
+
+async def _terms_of_all(request: Request, items: list[Any], failed: Failed) -> list[Terms | None]:
+    """The Terms of each item, None where they are not to be had: told in ``failed``."""
+    found: list[Terms | None] = []
+    context: Any = None
+    for item in items:
+        own = item.get("@context") if isinstance(item, dict) else None
+        if found and found[-1] is not None and own == context:
+            found.append(found[-1])
+            continue
+        try:
+            found.append(await request.terms_of(item, LD_JSON))
+        except Problem as problem:
+            failed.append(_failure(item, problem))
+            found.append(None)
+        context = own
+    return found
 
 
 def _read_fragment(item: Any, reading: Reading) -> Kept:

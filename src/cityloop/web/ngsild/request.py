@@ -125,17 +125,22 @@ class Request:
             raise DisconnectedError
         return b"".join(chunks)
 
-    async def json(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, str]:
-        """The body decoded, and its media type; raises Problem."""
+    async def payload(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[bytes, str]:
+        """The body and its media type; raises Problem."""
         media = media_type(self.header(b"content-type"), allowed)
         if media == LD_JSON and self.link is not None:
             raise bad_request(f"a body of {LD_JSON} brings its own @context; send no Link header")
         if b"content-length" not in self._headers and b"transfer-encoding" not in self._headers:
             raise Problem("InvalidRequest", "the request has no Content-Length", status=411)
+        return await self.body(), media
+
+    async def json(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, str]:
+        """The body decoded, and its media type; raises Problem."""
+        body, media = await self.payload(allowed)
         try:
-            return _decode(await self.body()), media
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise Problem("InvalidRequest", f"the body is no JSON: {error}") from error
+            return _decode(body), media
+        except DECODE_ERRORS as error:
+            raise no_json(error) from error
 
     async def document(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, Terms]:
         """The body, a JSON object, and the Terms in force for it (6.3.5); raises Problem."""
@@ -154,6 +159,15 @@ class Request:
         if media == LD_JSON and not inline:
             raise bad_request(f"a body of {LD_JSON} has a member @context; send it, or {JSON}")
         return await self.terms(item["@context"] if inline else None)
+
+
+DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What decoding a body may raise."""
+
+
+def no_json(error: Exception) -> Problem:
+    """The error of a body that is no JSON."""
+    return Problem("InvalidRequest", f"the body is no JSON: {error}")
 
 
 _NOTHING: frozenset[str] = frozenset()
