@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import typer.main
 
+from cityloop.city import hub, intake_desk, live, loop_desk
 from cityloop.city.build import build_site
 from cityloop.city.config import Settings
 from cityloop.city.installed import loop_versions
@@ -22,10 +23,14 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Cycle
 from cityloop.kernel.frame import frame
 from cityloop.kernel.loop import Loop, Mode
+from cityloop.kernel.reasons import Wording
+from cityloop.reaction import alarms, approvals
 from cityloop.reaction.alarm_kinds import KINDS
 from cityloop.reaction.approvals import WORDINGS, Fate
+from cityloop.safety import leases, modes, plan_checks, shadow
 from cityloop.safety.envelope import Refusal
 from cityloop.safety.guard import SignalGuard
+from cityloop.standards import retention
 from cityloop.twins.sumo.facts import EXTRAS, TABLES
 from cityloop.web.app import create_app
 from cityloop.web.port import CityPort
@@ -34,6 +39,11 @@ from tests.faults.running import HANGZHOU
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 ALARMS = DOCS / "reference" / "alarms.md"
+REFUSING = (
+    *(hub, live, loop_desk, intake_desk, alarms, approvals),
+    *(leases, modes, shadow, plan_checks, retention),
+)
+"""Modules that say no to people; each of their wordings is a code of its own."""
 CLI = DOCS / "reference" / "cli.md"
 TABLES_PAGE = DOCS / "reference" / "tables.md"
 HTTP = DOCS / "reference" / "http.md"
@@ -162,11 +172,14 @@ def test_the_page_of_decisions_lists_every_wording_with_its_numbers_and_every_ve
     loops = [loop for versions in loop_versions().values() for loop in versions]
     wordings = [wording for loop in loops for wording in loop.wordings]
     wordings += [*OPERATOR_WORDINGS, CABINET_STAYED, *WORDINGS.values()]
+    found = [one for module in REFUSING for one in vars(module).values()]
+    wordings += [one for one in found if isinstance(one, Wording)]
     page = (DOCS / "reference" / "decisions.md").read_text()
-    told = dict(re.findall(r"^\| `(\w+)` \| `([^|]*)` \| \S", page, re.MULTILINE))
+    reasons = page.split("## Verdicts")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \| \S", reasons, re.MULTILINE))
     for wording in wordings:
         named = {name for _, name, _, _ in Formatter().parse(wording.template) if name}
-        assert named <= set(told.pop(wording.code).split("`, `")), wording.code
+        assert named <= set(re.findall(r"`(\w+)`", told.pop(wording.code))), wording.code
     assert told == {}
     words = {r.name.lower() for r in Refusal if r} | {f.name.lower() for f in Fate} | {"passed"}
     verdicts = page.split("## Verdicts")[1]

@@ -23,11 +23,13 @@ type Body<C> = C extends { requestBody: { content: { "application/json": infer B
 type Answer<C> = C extends { responses: { 200: { content: { "application/json": infer A } } } } ? A : never;
 type Words = Record<string, string | number | boolean | undefined>;
 
-/** What the server said went wrong (RFC 9457) and what to do about it; both are sentences. */
+/** What the server said went wrong (RFC 9457) and what to do about it, in English; `why` for other languages. */
 export class ApiError extends Error {
   constructor(
     detail: string,
     readonly advice: string,
+    readonly status = 0,
+    readonly why: Problem["why"] = [],
   ) {
     super(detail);
   }
@@ -73,8 +75,8 @@ function written(address: string, parts: Words, query: Words): string {
 
 async function problem(response: Response): Promise<ApiError> {
   if (response.headers.get("Content-Type") !== "application/problem+json") {
-    return new ApiError(`${response.status} ${response.statusText}`, "");
+    return new ApiError(`${response.status} ${response.statusText}`, "", response.status);
   }
-  const { detail, advice } = (await response.json()) as Problem;
-  return new ApiError(detail, advice);
+  const { detail, advice, status, why } = (await response.json()) as Problem;
+  return new ApiError(detail, advice, status, why);
 }

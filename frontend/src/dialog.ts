@@ -2,6 +2,7 @@
 
 import { ApiError } from "./client";
 import { button, h } from "./dom";
+import { failure } from "./parts/failure";
 import type { Speech } from "./words";
 
 export interface Question {
@@ -56,10 +57,11 @@ export class Notices {
 
   private tell(error: ApiError): void {
     const { words } = this.speech;
+    const [what, advice] = failure(error, words);
     const notice = h(
       "div",
       { class: "notice" },
-      h("p", {}, h("strong", {}, error.message || words.failed), " ", error.advice || words.failedAdvice),
+      h("p", {}, h("strong", {}, what), " ", advice),
     );
     notice.append(button(words.dismiss, () => notice.remove()));
     this.element.replaceChildren(notice);

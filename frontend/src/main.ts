@@ -2,6 +2,7 @@
 
 import { readMap, readState, readTrend } from "./api";
 import { ApiError } from "./client";
+import { failure } from "./parts/failure";
 import { button, h } from "./dom";
 import { Desk } from "./shell/desk";
 import { followTheme } from "./shell/theme";
@@ -38,7 +39,8 @@ async function start(): Promise<void> {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const again = button(words.again, start, { class: "strong" });
-    const text = h("p", {}, h("strong", {}, error.message || words.failed), " ", error.advice || words.failedAdvice);
+    const [what, advice] = failure(error, words);
+    const text = h("p", {}, h("strong", {}, what), " ", advice);
     page.replaceChildren(h("div", { class: "whole", role: "alert" }, text, again));
   }
 }

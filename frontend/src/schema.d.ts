@@ -577,6 +577,8 @@ export interface components {
          * Problem
          * @description RFC 9457 members, and ``advice``: what to do about it.
          *
+         *     ``why``: the reasons of a refusal for programs, where it has them.
+         *
          *     ``type`` stays "about:blank" (section 4.2.1): title and status say the same as HTTP does.
          */
         Problem: {
@@ -588,6 +590,18 @@ export interface components {
             advice: string;
             /** @default about:blank */
             type: string;
+            /** @default [] */
+            why: components["schemas"]["Why"][];
+        };
+        /**
+         * Why
+         * @description A reason for programs: which kind, and the numbers that made it.
+         */
+        Why: {
+            code: string;
+            numbers: {
+                [key: string]: number | string | null;
+            };
         };
         /**
          * HealthAnswer
@@ -848,16 +862,6 @@ export interface components {
             waiting_for_confirmation: boolean;
             /** @default null */
             why: components["schemas"]["Why"] | null;
-        };
-        /**
-         * Why
-         * @description The reason of a decision for programs: which kind, and the numbers that made it.
-         */
-        Why: {
-            code: string;
-            numbers: {
-                [key: string]: number | string | null;
-            };
         };
         /**
          * Vehicles
@@ -1204,7 +1208,8 @@ export interface components {
          * @description What a loop decided on a group while it did not act, since the trial began.
          *
          *     ``refused``: of its proposals, by the guard; ``agreement``: the share of proposals that wanted
-         *     what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``.
+         *     what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``;
+         *     ``missing``: what it lacks, for programs.
          */
         ShadowResult: {
             since: string;
@@ -1215,6 +1220,8 @@ export interface components {
             agreement: number | null;
             allows_act: boolean;
             why: string;
+            /** @default [] */
+            missing: components["schemas"]["Why"][];
         };
         /**
          * Gain

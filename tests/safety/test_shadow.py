@@ -7,7 +7,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Pass
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.loop import Mode, Proposals
-from cityloop.kernel.reasons import Reason
+from cityloop.kernel.reasons import Reason, clauses
 from cityloop.safety.shadow import Rule, ShadowBook
 
 IDS = EntityIds(["a", "b", "c"])
@@ -49,9 +49,9 @@ def test_a_trial_counts_its_own_group_from_its_first_tick() -> None:
 def test_a_result_that_fulfils_the_rule_is_evidence() -> None:
     shadow = book()
     run(shadow, 119)
-    assert shadow.missing("timing", "west") == "it has decided for 2 of 2 minutes"
+    assert clauses(shadow.missing("timing", "west")) == "it has decided for 2 of 2 minutes"
     run(shadow, 1, begin=120)
-    assert shadow.missing("timing", "west") == ""
+    assert shadow.missing("timing", "west") == []
     assert shadow.evidence("timing", "west").startswith("Shadow result: 2 minutes, 120 proposals")
 
 
@@ -66,7 +66,7 @@ def test_the_refusal_says_exactly_what_is_missing(spoiled: Pass | None, why: str
         run(shadow, 24, begin=121, verdict=10)
     else:
         shadow.count(spoiled, SHOWN)
-    assert shadow.missing("timing", "west").startswith(why)
+    assert clauses(shadow.missing("timing", "west")).startswith(why)
     assert shadow.evidence("timing", "west") == ""
 
 
@@ -101,4 +101,4 @@ def test_a_loaded_book_counts_on() -> None:
     shadow.record("a", CityTime(60_000))
     again.load(shadow.save())
     run(again, 60, begin=61)
-    assert again.missing("timing", "west") == ""
+    assert again.missing("timing", "west") == []

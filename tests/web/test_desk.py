@@ -29,6 +29,7 @@ def test_an_alarm_is_acknowledged_once(client: httpx.Client) -> None:
     assert alarm(client, "sensor-silent")["acknowledged_by"] == "Ana"
     again = handle(client, row, "acknowledge")
     assert again.status_code == 409
+    assert again.json()["why"][0]["code"] == "alarm_not_now"
     assert "it is acknowledged by Ana" in again.json()["detail"]
 
 

@@ -52,6 +52,7 @@ def test_no_word_is_missing_in_either_language(say: Say) -> None:
         "refusalsBy.",
         "acts.",
         "handled.",
+        "problems.",
     )  # the record holds their English sentences
     assert [key for key in chinese if not key.startswith(own)] == english
     assert len(english) > 300
@@ -60,8 +61,14 @@ def test_no_word_is_missing_in_either_language(say: Say) -> None:
 def test_every_reason_and_every_refusal_is_told_in_chinese(say: Say) -> None:
     reasons, refusals = say("['reasons', 'refusalsBy'].map(one => Object.keys(languages.zh[one]))")
     assert first_column("decisions.md", "Why") <= set(reasons)
+    assert first_column("decisions.md", "Refused commands") <= set(reasons)
     fates = {"passed", "confirmed", "rejected", "lapsed", "overtaken"}
     assert first_column("decisions.md", "Verdicts") - fates <= set(refusals)
+
+
+def test_a_refusal_is_told_with_its_numbers(say: Say) -> None:
+    lacks = say("languages.zh.reasons.shadow_refused({ share: 0.167, most: 0.05 })")
+    assert lacks == "16.7% 的建议被防护拒绝，上限为 5%。"
 
 
 def test_every_kind_of_alarm_is_told_in_both_languages(say: Say) -> None:

@@ -8,6 +8,7 @@ import type { Context } from "../context";
 import { ask } from "../dialog";
 import { button, h } from "../dom";
 import { exportLinks } from "../parts/download";
+import { told } from "../parts/failure";
 import { Resource } from "../parts/resource";
 import { type Column, DataTable } from "../parts/table";
 import { timeOf, today } from "../parts/time";
@@ -138,7 +139,9 @@ class LoopCard {
   private allows(shadow: LoopGroup["shadow"]): HTMLElement | string {
     if (!shadow) return "";
     const { words } = this.context.speech;
-    return h("div", {}, shadow.allows_act ? words.yes : words.no, h("small", { lang: "en" }, shadow.why));
+    const missing = told(shadow.missing, words);
+    const why = shadow.allows_act ? "" : h("small", missing === undefined ? { lang: "en" } : {}, missing ?? shadow.why);
+    return h("div", {}, shadow.allows_act ? words.yes : words.no, why);
   }
 
   /** One switch per group for as long as the card lives: none moves under a hand. */

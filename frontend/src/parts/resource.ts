@@ -3,6 +3,7 @@
 
 import { ApiError } from "../client";
 import { button, h, setText } from "../dom";
+import { failure } from "./failure";
 import type { Speech } from "../words";
 
 export class Resource<T> {
@@ -63,7 +64,7 @@ export class Resource<T> {
       setText(this.text, words.reading);
       return;
     }
-    const why = `${error.message || words.failed} ${error.advice || words.failedAdvice}`;
+    const why = failure(error, words).join(" ");
     const age = this.speech.age((performance.now() - this.readAt) / 1000);
     setText(this.text, value === null ? why : `${words.renewedNot(age)} ${why}`);
   }

@@ -5,6 +5,7 @@ import { ApiError } from "../client";
 import type { Run } from "../shapes";
 import type { Context } from "../context";
 import { button, h, setAttribute, setText } from "../dom";
+import { failure } from "../parts/failure";
 import { type Asked, Recorder } from "./recorder";
 
 const SPEEDS = [1, 5, 20, 60];
@@ -200,7 +201,7 @@ export class TimeSlider {
     const { replay } = this.context.store;
     this.gone = replay && { run: replay.run, at: this.at };
     const { words } = this.context.speech;
-    setText(this.trouble, `${error.message || words.failed} ${error.advice || words.failedAdvice}`);
+    setText(this.trouble, failure(error, words).join(" "));
     this.trouble.hidden = false;
     this.show();
   }

@@ -30,6 +30,7 @@ from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.loop import Mode, Orders, Priority
 from cityloop.kernel.ports import Batch, Commit
+from cityloop.kernel.reasons import Wording
 from cityloop.kernel.runner import Runner
 from cityloop.kernel.waiting import CITY_CLOCK, clock_frame
 from cityloop.reaction.alarm_kinds import Datum
@@ -46,6 +47,11 @@ OPERATORS = "operators"
 SIGNALS = "SignalController"
 ADVICE_S = 30.0
 _RECENT = 1000
+
+
+NO_SIGNAL = Wording(
+    "no_signal_yet", "No signal has reported yet; wait for the next second of the run."
+)
 
 
 class Admit(Protocol):
@@ -310,7 +316,7 @@ class Hub:
         if not self._cabinets:
             raise RefusedError(f"{junction} cannot be taken by hand: {NO_CABINETS}")
         if SIGNALS not in self.latest:
-            raise RefusedError("No signal has reported yet; wait for the next second of the run.")
+            raise RefusedError(NO_SIGNAL())
         if not 0 < minutes <= 240:
             raise RefusedError(f"{minutes:g} minutes: a hold lasts more than 0 and at most 240.")
         if operation == "hold" and action < 0:

@@ -320,17 +320,19 @@ class HubProcess:
             self._keeper.keep(position, state)
 
     def _answer(self, line: Line, ask: Ask) -> None:
-        refused = ""
+        answer = Answer(ask.number)
         try:
             effects = self._carry_out(ask)
-        except (RefusedError, BusyError) as error:
-            refused = str(error)
+        except RefusedError as error:
+            answer = Answer(ask.number, str(error), error.why)
+        except BusyError as error:
+            answer = Answer(ask.number, str(error))
         else:
             self._orders += [write_orders(o) for o in effects.orders]
             self._commit(effects, time.perf_counter())
             self._show_at = 0.0
             self._board.hurry()
-        self._readings[line].tell(Answer(ask.number, refused))
+        self._readings[line].tell(answer)
 
     def _carry_out(self, ask: Ask) -> Effects:
         a: dict[str, Any] = ask.arguments

@@ -38,6 +38,7 @@ from cityloop.kernel.clock import CityTime, Clock, WallTime, iso
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch, Position
+from cityloop.kernel.reasons import Wording
 from cityloop.kernel.waiting import LIVE
 from cityloop.perception.live_gate import LiveGate
 from cityloop.standards.arrow import read_batch, read_ids
@@ -54,6 +55,14 @@ _HANDED_BACK, _MOST_HANDED_BACK = 250, 5_000
 """Rejects in one message, and at one request."""
 _RATE_S, _NEWS_EVERY_S = 5.0, 1.0
 _read_faults = msgspec.msgpack.Decoder(list[Fault]).decode
+
+
+NOT_CONNECTED = Wording(
+    "source_not_connected", "The source {source} is not connected; look at its state first."
+)
+NOTHING_KEPT = Wording(
+    "nothing_to_try", "Nothing of this kind that was rejected of {source} can be tried again."
+)
 
 
 @dataclass(slots=True)
@@ -220,7 +229,7 @@ class IntakeDesk:
         """
         stream = self._streams.get((source, LIVE))
         if source not in self._seen or stream is None or stream.line is None:
-            raise RefusedError(f"The source {source} is not connected; look at its state first.")
+            raise RefusedError(NOT_CONNECTED(source=source))
         count, after = 0, 0
         while found := self._tenant.rejects.contents(source, reason, after, _HANDED_BACK):
             self._say(stream, Again(*zip(*found, strict=True)))
@@ -228,8 +237,7 @@ class IntakeDesk:
             if count >= _MOST_HANDED_BACK:
                 break
         if not count:
-            what = f" as {reason}" if reason else ""
-            raise RefusedError(f"Nothing that was rejected of {source}{what} can be tried again.")
+            raise RefusedError(NOTHING_KEPT(source=source))
         return count
 
     def _now(self, run: str) -> CityTime:

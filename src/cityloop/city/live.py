@@ -52,12 +52,14 @@ from cityloop.city.wire import (
     ready_among,
 )
 from cityloop.kernel.errors import BusyError, RefusedError
+from cityloop.kernel.reasons import Wording
 
 _log = structlog.get_logger()
 _RETRY_S = 0.3
 _ANSWER_S = 5.0
 _ASK_S = 0.2
 _RECENT = 1000
+STEP_WANTS_PAUSE = Wording("step_wants_pause", "Only a paused city can be stepped; pause it first.")
 _CODES = {"release": -1, "flash": -2, "lock_out": -3}
 ON_THE_WALL = "This city has no twin: it runs on the clock on the wall, which nobody can drive."
 _NOTHING = Counters(0, 0, 0, 0, 0, 0.0, None, None)
@@ -89,7 +91,7 @@ class LiveCity:
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._numbers = itertools.count(1)
-        self._asked: dict[int, Future[str]] = {}
+        self._asked: dict[int, Future[Answer]] = {}
         self._ended: Callable[[], None] | None = None
         self.board = Board(self._ask, self._scores.measures)
         self.desk = DeskReader(
@@ -224,7 +226,7 @@ class LiveCity:
                 order = Drive(now.speed, False)
             case "step":
                 if not now.paused:
-                    raise RefusedError("Only a paused city can be stepped; pause it first.")
+                    raise RefusedError(STEP_WANTS_PAUSE())
                 order = Drive(now.speed, True, 1)
         try:
             self._supervisor.send(order)
@@ -236,19 +238,19 @@ class LiveCity:
         if hub is None:
             raise BusyError("The hub is away; its junctions run on their local plans. Try again.")
         number = next(self._numbers)
-        answer: Future[str] = Future()
+        answer: Future[Answer] = Future()
         self._asked[number] = answer
         try:
             await asyncio.to_thread(hub.send, Ask(number, verb, arguments))
-            refused = await asyncio.wait_for(asyncio.wrap_future(answer), _ANSWER_S)
+            answered = await asyncio.wait_for(asyncio.wrap_future(answer), _ANSWER_S)
         except (OSError, TimeoutError):
             raise BusyError(
                 "The hub did not answer; look at the state before you repeat."
             ) from None
         finally:
             self._asked.pop(number, None)
-        if refused:
-            raise RefusedError(refused)
+        if answered.refused:
+            raise RefusedError(answered.refused, answered.why)
 
     # threads that fill it
 
@@ -273,7 +275,7 @@ class LiveCity:
             asked = self._asked.get(message.number)
             with suppress(InvalidStateError):  # nobody waits for it any more
                 if asked is not None:
-                    asked.set_result(message.refused)
+                    asked.set_result(message)
         elif isinstance(message, Told) and message.topic == "state":
             self._shown = msgspec.json.decode(message.body, type=Shown)
             self._tell()

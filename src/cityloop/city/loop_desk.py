@@ -6,18 +6,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cityloop.city.surface import LoopGroup, LoopRow, LoopState, ShadowResult
+from cityloop.city.surface import LoopGroup, LoopRow, LoopState, ShadowResult, Why
 from cityloop.city.totals import VERSION_CHANGE
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.cycle import Pass
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Loop, Mode
+from cityloop.kernel.reasons import Reason, Wording, clauses
 from cityloop.kernel.runner import Runner
 from cityloop.safety.modes import ModeBook, ModeChange
 from cityloop.safety.shadow import SHADOW_RESULT, Rule, ShadowBook, Trial
 
 _SAMPLES = 4096
+
+
+RUNS_ALREADY = Wording("version_runs", "{loop} runs version {version} already.")
+NOTHING_RUNS = Wording("nothing_runs", "Nothing runs yet; wait for the first second of the run.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class LoopDesk:
         """The shadow result that lets the loop act on the group; empty where none does."""
         return self._shadow.evidence(loop, group)
 
-    def missing(self, loop: str, group: str) -> str:
+    def missing(self, loop: str, group: str) -> list[Reason]:
         """What its shadow result on the group lacks."""
         return self._shadow.missing(loop, group)
 
@@ -135,9 +140,9 @@ class LoopDesk:
             there = " or ".join(found.version for found in one.versions)
             raise RefusedError(f"{loop} has no version {version} installed; it can be {there}.")
         if self._running[loop].version == version:
-            raise RefusedError(f"{loop} runs version {version} already.")
+            raise RefusedError(RUNS_ALREADY(loop=loop, version=version))
         if not self._runner.run:
-            raise RefusedError("Nothing runs yet; wait for the first second of the run.")
+            raise RefusedError(NOTHING_RUNS())
         self._install(loop, version)
         return frame(
             VERSION_CHANGE,
@@ -202,7 +207,8 @@ class LoopDesk:
             failures=trial.failures,
             agreement=_rounded(trial.agreement()),
             allows_act=not missing,
-            why=f"Not yet: {missing}." if missing else "It fulfils the rule of this city.",
+            why=f"Not yet: {clauses(missing)}." if missing else "It fulfils the rule of this city.",
+            missing=[Why(one.code, dict(one.numbers)) for one in missing],
         )
 
     # what survives

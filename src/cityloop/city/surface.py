@@ -20,6 +20,13 @@ DriveAction = Literal["speed", "pause", "resume", "step"]
 Point = tuple[float, float]
 
 
+class Why(Struct, frozen=True):
+    """A reason for programs: which kind, and the numbers that made it."""
+
+    code: str
+    numbers: dict[str, float | int | str | None]
+
+
 class Summary(Struct, frozen=True):
     """The run in one line of figures; the fields are the contract of ``GET /api/summary``."""
 
@@ -151,7 +158,8 @@ class ShadowResult(Struct, frozen=True):
     """What a loop decided on a group while it did not act, since the trial began.
 
     ``refused``: of its proposals, by the guard; ``agreement``: the share of proposals that wanted
-    what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``.
+    what was running; ``allows_act``: whether it fulfils the rule of this city, and ``why``;
+    ``missing``: what it lacks, for programs.
     """
 
     since: str
@@ -162,6 +170,7 @@ class ShadowResult(Struct, frozen=True):
     agreement: float | None
     allows_act: bool
     why: str
+    missing: list[Why] = []
 
 
 class LoopGroup(Struct, frozen=True):
@@ -331,13 +340,6 @@ class LiveState(Struct, frozen=True):
     measures: Measures
     counters: Counters
     modes: dict[str, dict[str, ModeName]]
-
-
-class Why(Struct, frozen=True):
-    """The reason of a decision for programs: which kind, and the numbers that made it."""
-
-    code: str
-    numbers: dict[str, float | int | str | None]
 
 
 class Vehicles(Struct, frozen=True):

@@ -16,6 +16,8 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from cityloop.kernel.reasons import Reason
+
 TWIN_SOURCE = "twin"
 """What the loop's twin is called in the log."""
 
@@ -139,10 +141,12 @@ class Ask(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """``refused`` is a sentence when the command was not carried out, else empty."""
+    """``refused`` is a sentence when the command was not carried out, else empty; ``why``: the same
+    for programs."""
 
     number: int
     refused: str = ""
+    why: tuple[Reason, ...] = ()
 
 
 class Stop(Message, frozen=True):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from cityloop.kernel.reasons import Reason
+
 
 class CityloopError(Exception):
     """Whatever cityloop raises on purpose. The message says what was wrong, where, what to do."""
@@ -72,7 +74,15 @@ class BusyError(CityloopError):
 
 
 class RefusedError(CityloopError):
-    """A person or client asked for what is not permitted here and now."""
+    """A person or client asked for what is not permitted here and now.
+
+    ``why``: the reasons with their codes and numbers, for whoever tells it in another language;
+    none where there is only the sentence.
+    """
+
+    def __init__(self, said: str | Reason, why: Sequence[Reason] = ()) -> None:
+        self.why = (said,) if isinstance(said, Reason) else tuple(why)
+        super().__init__(said.sentence if isinstance(said, Reason) else said)
 
 
 class MissingError(CityloopError):

@@ -1,6 +1,6 @@
 """Reasons: why something was decided, as a sentence for people and as numbers for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -44,3 +44,8 @@ class Wording:
             for name, value in numbers.items()
         }
         return Reason(self.code, kept, sentence)
+
+
+def clauses(reasons: Iterable[Reason]) -> str:
+    """Several reasons as one sentence's clauses."""
+    return "; ".join(reason.sentence for reason in reasons)

@@ -14,11 +14,16 @@ from msgspec.structs import replace
 
 from cityloop.kernel.clock import CityTime, WallTime, iso
 from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.reasons import Reason, Wording
 from cityloop.reaction.alarm_kinds import Datum, Group, Severity
 
 State = Literal["unacknowledged", "acknowledged", "returned", "shelved", "closed"]
 Act = Literal["raised", "changed", "cleared", "acknowledged", "shelved", "unshelved", "escalated"]
 SHELVED_MOST_MIN = 24 * 60
+NOT_NOW = Wording(
+    "alarm_not_now",
+    "This alarm cannot be {act}: it is {now}. Look at it again before you repeat.",
+)
 _CLOSED_KEPT = 500
 _MIN_MS = 60_000
 
@@ -149,13 +154,13 @@ def escalated(alarm: Alarm, to: str) -> Alarm:
     return replace(alarm, escalated_to=to)
 
 
-def _not_now(alarm: Alarm, what: str) -> str:
+def _not_now(alarm: Alarm, act: str) -> Reason:
     now: str = alarm.state
     if alarm.shelved_until is not None:
         now = f"shelved until {iso(alarm.shelved_until)}"
     elif alarm.acknowledged_by and alarm.active:
         now = f"acknowledged by {alarm.acknowledged_by}"
-    return f"This alarm cannot be {what}: it is {now}. Look at it again before you repeat."
+    return NOT_NOW(act=act, now=now, state=alarm.state)
 
 
 class AlarmBook:

@@ -28,6 +28,11 @@ WORDINGS = {
 }
 
 
+GONE = Wording(
+    "advice_gone", "This advice no longer waits: it was answered, overtaken or it lapsed."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """One proposal that waits; ``row`` is the actuator's, ``action`` its own code."""
@@ -70,7 +75,7 @@ class ApprovalBook:
         for key, advice in self._waiting.items():
             if advice.id == advice_id and now < advice.expires_at:
                 return self._waiting.pop(key)
-        raise RefusedError("This advice no longer waits: it was answered, overtaken or it lapsed.")
+        raise RefusedError(GONE())
 
     def lapse(self, now: CityTime) -> list[Advice]:
         """Advice whose time is over, taken out."""

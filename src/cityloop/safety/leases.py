@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from cityloop.kernel.clock import CityTime, after, iso
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.loop import Priority
+from cityloop.kernel.reasons import Wording
+
+HELD = Wording(
+    "lease_held_by",
+    "{actuator} is held by {holder} ({priority}) until {until}; ask for a release or wait",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,9 @@ class LeaseBook:
         """
         current = self.held(actuator, now)
         if current is not None and current.holder != holder and current.priority >= priority:
+            class_, until = current.priority.name.lower(), iso(current.expires_at)
             raise RefusedError(
-                f"{actuator} is held by {current.holder} ({current.priority.name.lower()}) until"
-                f" {iso(current.expires_at)}; ask for a release or wait"
+                HELD(actuator=actuator, holder=current.holder, priority=class_, until=until)
             )
         lease = Lease(actuator, holder, priority, after(now, span_s), self.epoch)
         self._leases[actuator] = lease

@@ -8,9 +8,17 @@ import numpy as np
 from cityloop.kernel.errors import ConfigError, RefusedError
 from cityloop.kernel.frame import Array, EntityIds
 from cityloop.kernel.loop import Ints, Mode
+from cityloop.kernel.reasons import Reason, Wording, clauses
 
 OTHERS = "others"
 NO_CABINETS = "this city has no cabinets that take orders, for it has no twin."
+
+
+SHADOW_NEEDED = Wording(
+    "shadow_needed",
+    "{loop} may act on {group} only with a shadow result{lacks}. Let it decide in shadow until its"
+    " result fulfils the rule, or cite what shows that it may.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class ModeBook:
         self._rows[loop] = np.full(self._count, mode, dtype=np.int64)
 
     def check(
-        self, loop: str, group: str, mode: Mode, evidence: str, missing: str = ""
+        self, loop: str, group: str, mode: Mode, evidence: str, missing: Sequence[Reason] = ()
     ) -> ModeChange:
         """The change a person asks for; raises RefusedError with what is missing.
 
@@ -76,11 +84,9 @@ class ModeBook:
         if mode > self._highest:
             raise RefusedError(f"{loop} cannot act: {NO_CABINETS} It can go as far as advise.")
         if mode == Mode.ACT and self._modes[loop][group] != Mode.ACT and not evidence.strip():
-            raise RefusedError(
-                f"{loop} may act on {group} only with a shadow result"
-                f"{': ' + missing if missing else ''}. Let it decide in shadow until its result"
-                " fulfils the rule, or cite what shows that it may."
-            )
+            lacks = f": {clauses(missing)}" if missing else ""
+            needed = SHADOW_NEEDED(loop=loop, group=group, lacks=lacks)
+            raise RefusedError(needed.sentence, [needed, *missing])
         return ModeChange(loop, group, mode, evidence)
 
     def apply(self, change: ModeChange) -> None:

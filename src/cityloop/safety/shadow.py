@@ -14,11 +14,20 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Pass
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Ints, Mode
+from cityloop.kernel.reasons import Reason, Wording
 
 SHADOW_RESULT = "ShadowResult"
 RECORDED_EVERY_S = 60
 TRIED = frozenset({Mode.SHADOW, Mode.ADVISE})
 _COUNTS = ("since", "ticks", "proposals", "refused", "failures", "agreed")
+
+
+TOO_SHORT = Wording("shadow_short", "it has decided for {minutes:.0f} of {least:g} minutes")
+NOTHING_PROPOSED = Wording("shadow_nothing", "it has proposed nothing")
+TOO_MANY_REFUSED = Wording(
+    "shadow_refused", "the guard refused {share:.1%} of its proposals, more than {most:.1%}"
+)
+FAILED = Wording("shadow_failed", "it failed {failures} times; mend it, begin a trial afresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +60,20 @@ class Trial:
         """The share of proposals that wanted what was running; None before the first."""
         return self.agreed / self.proposals if self.proposals else None
 
-    def missing(self, rule: Rule, every_s: float) -> list[str]:
+    def missing(self, rule: Rule, every_s: float) -> list[Reason]:
         """What the rule asks for and the trial does not show, a clause each."""
         minutes = self.ticks * every_s / 60
-        clauses = []
+        found = []
         if minutes < rule.minutes:
-            clauses.append(f"it has decided for {minutes:.0f} of {rule.minutes:g} minutes")
+            found.append(TOO_SHORT(minutes=minutes, least=rule.minutes))
         if self.proposals == 0:
-            clauses.append("it has proposed nothing")
+            found.append(NOTHING_PROPOSED())
         elif self.refused > rule.refused_share * self.proposals:
-            share, most = self.refused / self.proposals, rule.refused_share
-            clauses.append(f"the guard refused {share:.1%} of its proposals, more than {most:.1%}")
+            share = self.refused / self.proposals
+            found.append(TOO_MANY_REFUSED(share=share, most=rule.refused_share))
         if self.failures:
-            clauses.append(f"it failed {self.failures} times; mend it, begin a trial afresh")
-        return clauses
+            found.append(FAILED(failures=self.failures))
+        return found
 
     def told(self, every_s: float) -> str:
         """The trial as the evidence of a switch to ``act``."""
@@ -209,12 +218,12 @@ class ShadowBook:
             agreed=told.agreed + int(tail.agreed[rows].sum()),
         )
 
-    def missing(self, loop: str, group: str) -> str:
-        """What the trial lacks to let the loop act, as clauses; empty when it lacks nothing."""
+    def missing(self, loop: str, group: str) -> list[Reason]:
+        """What the trial lacks to let the loop act; empty when it lacks nothing."""
         if loop not in self._rules:
-            return ""
+            return []
         rule, every_s = self._rules[loop]
-        return "; ".join(self._so_far(loop, group).missing(rule, every_s))
+        return self._so_far(loop, group).missing(rule, every_s)
 
     def evidence(self, loop: str, group: str) -> str:
         """The trial as evidence, where it fulfils the rule; else empty."""

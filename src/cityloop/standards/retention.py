@@ -7,12 +7,22 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.reasons import Wording
 from cityloop.standards.attributes import Attribute, AttributeTable
 
 Span = Annotated[str, Meta(pattern=r"^P[1-9]\d{0,4}[DY]$")]
 Every = Annotated[float, Meta(ge=1, le=86_400)]
 _DAY_MS = 86_400_000
 _DAYS = {"D": 1.0, "Y": 365.25}
+RAW_LONGER = Wording(
+    "keep_raw_longer",
+    "{type}: raw for {raw} is longer than kept for {kept}; kept ends both",
+)
+EVENTS = Wording("keep_events", "{type} are events: each counts, they cannot be sampled")
+RECORD = Wording(
+    "keep_record",
+    "{type} is a record ({data_class}): it is kept whole for {raw} at least, and for {kept} in all",
+)
 
 
 class Keep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,14 +78,12 @@ def check_keep(keep: Keep, declared: Keep, attributes: Iterable[Attribute]) -> N
     """Raise RefusedError where a rule cannot be, or lets go of a record before its time."""
     attributes = list(attributes)
     if keep.raw_ms > keep.kept_ms:
-        raise RefusedError(
-            f"{keep.type}: raw for {keep.raw} is longer than kept for {keep.kept}; kept ends both"
-        )
+        raise RefusedError(RAW_LONGER(type=keep.type, raw=keep.raw, kept=keep.kept))
     if all(a.keep == "event" for a in attributes) and keep.every_s is not None:
-        raise RefusedError(f"{keep.type} are events: each counts, they cannot be sampled")
+        raise RefusedError(EVENTS(type=keep.type))
     record = any(a.data_class in ("important", "core") for a in attributes)
     if record and (keep.raw_ms < declared.raw_ms or keep.kept_ms < declared.kept_ms):
+        class_ = attributes[0].data_class
         raise RefusedError(
-            f"{keep.type} is a record ({attributes[0].data_class}): it is kept whole for"
-            f" {declared.raw} at least, and for {declared.kept} in all"
+            RECORD(type=keep.type, data_class=class_, raw=declared.raw, kept=declared.kept)
         )

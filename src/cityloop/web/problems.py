@@ -1,6 +1,7 @@
 """Errors as a person and a program read them: problem details (RFC 9457), and what to do next."""
 
 import http
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -8,11 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cityloop.city.surface import Why
 from cityloop.kernel.errors import BusyError, MissingError, RefusedError
 
 
 class Problem(msgspec.Struct, frozen=True):
     """RFC 9457 members, and ``advice``: what to do about it.
+
+    ``why``: the reasons of a refusal for programs, where it has them.
 
     ``type`` stays "about:blank" (section 4.2.1): title and status say the same as HTTP does.
     """
@@ -23,21 +27,30 @@ class Problem(msgspec.Struct, frozen=True):
     instance: str
     advice: str = ""
     type: str = "about:blank"
+    why: Sequence[Why] = ()
 
 
 def problem(
     status: int, detail: str, instance: str, advice: str = "", headers: dict[str, str] | None = None
 ) -> Response:
     """The response for ``detail`` (what went wrong) at ``instance`` (where)."""
-    body = Problem(http.HTTPStatus(status).phrase, status, detail, instance, advice)
-    return Response(
-        msgspec.json.encode(body), status, headers, media_type="application/problem+json"
-    )
+    return _told(Problem(_phrase(status), status, detail, instance, advice), headers)
+
+
+def _told(body: Problem, headers: dict[str, str] | None = None) -> Response:
+    content = msgspec.json.encode(body)
+    return Response(content, body.status, headers, media_type="application/problem+json")
+
+
+def _phrase(status: int) -> str:
+    return http.HTTPStatus(status).phrase
 
 
 async def refused(request: Request, error: RefusedError) -> Response:
     """A command that is not permitted here and now."""
-    return problem(409, str(error), request.url.path, "Nothing was changed.")
+    why = [Why(one.code, dict(one.numbers)) for one in error.why]
+    advice = "Nothing was changed."
+    return _told(Problem(_phrase(409), 409, str(error), request.url.path, advice, why=why))
 
 
 async def missing(request: Request, error: MissingError) -> Response:

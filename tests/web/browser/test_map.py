@@ -76,7 +76,11 @@ def test_roads_are_coloured_by_speed_when_asked(page: Page) -> None:
     expect(page.locator(".legend .steps")).to_contain_text("km/h")
 
 
-def test_nearer_makes_the_signs_part_and_whole_brings_them_back(page: Page) -> None:
+def test_nearer_makes_the_signs_part_and_whole_brings_them_back(page: Page, live: Served) -> None:
+    # A paused city does not grow stale: no banner comes and moves the map meanwhile.
+    live.city.paused = True
+    live.do(live.city.tell())
+    expect(page.locator(".fresh")).to_have_text("Paused")
     expect(page.locator(".stage[data-ground=gl]")).to_be_visible()
     home = page.locator(".spot").first.bounding_box()
     assert home

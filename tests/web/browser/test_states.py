@@ -95,6 +95,22 @@ def test_a_refused_command_says_why(browser: Browser, live: Served) -> None:
     page.close()
 
 
+def test_a_refusal_is_told_in_the_language_of_the_page(browser: Browser, live: Served) -> None:
+    page = browser.new_page(base_url=live.url, locale="zh-CN")
+    page.add_init_script("localStorage.setItem('cityloop.person', 'Li Wei')")
+    page.goto("/#/alarms")
+    row = page.get_by_role("row").filter(has_text="3 个传感器静默")
+    for _ in range(2):
+        row.get_by_role("button", name="上报").click()
+        page.get_by_label("上报给").fill("Maintenance")
+        page.get_by_role("dialog").get_by_role("button", name="上报").click()
+        expect(row).to_contain_text("已上报 Maintenance")
+    expect(page.locator(".notice")).to_have_text(
+        re.compile("该告警（未确认）不能再这样处理，请重新查看。 未做任何更改。")
+    )
+    page.close()
+
+
 def test_a_city_that_does_not_answer_can_be_asked_again(browser: Browser, live: Served) -> None:
     page = browser.new_page(base_url=live.url, locale="en-GB")
     page.route("**/api/map", lambda route: route.abort())
