@@ -40,7 +40,7 @@ class Wording:
         """
         sentence = self.template.format(**numbers)
         kept = {
-            name: round(value, _DECIMALS) if isinstance(value, float) else value
+            name: round(float(value), _DECIMALS) if isinstance(value, float) else value
             for name, value in numbers.items()
         }
         return Reason(self.code, kept, sentence)

@@ -102,7 +102,7 @@ def _wrong(timing: Timing, row: int, plan: JunctionPlan) -> Iterator[_Fault]:
         yield PHASE_TWICE, {}
         return
     for step in plan.phases:
-        least_s = timing.min_green_ms[row, step.phase] / 1000
+        least_s = float(timing.min_green_ms[row, step.phase]) / 1000
         if step.green_s < least_s:
             green_s = step.green_s
             yield SHORT_GREEN, {"phase": step.phase, "green_s": green_s, "least_s": least_s}
