@@ -204,10 +204,11 @@ async def reads(running: Server) -> tuple[list[tuple[str, float, float]], dict[s
         "get by id": "/entities/urn:ngsi-ld:Vehicle:7",
         "query": "/entities?type=Vehicle&limit=20",
     }
-    measured, bodies = [], {}
+    # First all bodies: a connection that is idle while another one is measured is closed.
+    bodies = {name: await first.ask(get(path)) for name, path in paths.items()}
+    measured = []
     for name, path in paths.items():
         asked = get(path)
-        bodies[name] = await first.ask(asked)
         measured.append((name, *await load(running, lambda _, asked=asked: asked, 1)))  # type: ignore[misc]
     return measured, bodies
 
