@@ -1,10 +1,13 @@
 """An entity as the store holds it, and what one write made of it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.times import read_datetime
 from cityloop.standards.cim.writes import Put, Write, read_kept, write_kept, write_put, write_write
+
+Row: TypeAlias = tuple[int, str, str, str, int, int, int | None]
+"""Of the table ``entities``: key, id, types, doc, created, modified, expires."""
 
 
 class Held:
@@ -27,11 +30,10 @@ class Held:
         self._kept: Kept | None = kept
 
     @classmethod
-    def stored(cls, row: "Row") -> "Held":
+    def stored(cls, row: Row) -> "Held":
         """The entity that a row of the table holds."""
         held: Held = cls.__new__(cls)
-        held.key, held.id, held.types, held._doc = row.key, row.id, row.types, row.doc
-        held.created, held.modified, held.expires = row.created, row.modified, row.expires
+        held.key, held.id, held.types, held._doc, held.created, held.modified, held.expires = row
         held._kept = None
         return held
 
@@ -55,22 +57,10 @@ class Held:
         self._doc = body.decode()
         return body
 
-    def row(self) -> tuple[int, str, str, str, int, int, int | None]:
-        """Its row of the table, in the order of ``Row``."""
+    def row(self) -> Row:
+        """Its row of the table."""
         head = self.key, self.id, self.types, self.doc
         return *head, self.created, self.modified, self.expires
-
-
-class Row(NamedTuple):
-    """A row of the table ``entities``."""
-
-    key: int
-    id: str
-    types: str
-    doc: str
-    created: int
-    modified: int
-    expires: int | None
 
 
 class Written(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from cityloop.interconnection.broker.held import Held, Row, Written
+from cityloop.interconnection.broker.held import Held, Written
 from cityloop.interconnection.sqlite import number, open_database, rows, sqlite_errors
 from cityloop.kernel.ports import Position
 
@@ -82,12 +82,12 @@ class State:
     def find(self, id_: str) -> Held | None:
         """The entity with an id."""
         found = self.connection.execute(_FIND, (id_,)).fetchone()
-        return Held.stored(Row(*found)) if found else None
+        return Held.stored(found) if found else None
 
     def find_many(self, ids: Sequence[str]) -> dict[str, Held]:
         """Those of ``ids`` that exist, by id."""
         found = self.connection.execute(_FIND_MANY, (msgspec.json.encode(ids).decode(),))
-        return {row[1]: Held.stored(Row(*row)) for row in found}
+        return {row[1]: Held.stored(row) for row in found}
 
     def expired(self, now: int, limit: int) -> list[str]:
         """The ids of some entities whose time has come."""
