@@ -15,6 +15,7 @@ class Hearer:
         self.heard: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.answers: list[int] = []
+        self.refused = asyncio.Event()
         self.url = ""
         self._news = asyncio.Event()
 
@@ -26,6 +27,8 @@ class Hearer:
             self.heard.append(body)
             self.headers.append(dict(request.headers))
             self._news.set()
+        else:
+            self.refused.set()
         return web.Response(status=status)
 
     async def until(self, count: int) -> list[dict[str, Any]]:

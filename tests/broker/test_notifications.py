@@ -1,6 +1,7 @@
 """What a subscriber is told of a commit, whatever dies in between."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine
@@ -8,15 +9,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from paho.mqtt import client as paho
+
 from cityloop.city.clock import wall_time
 from cityloop.city.notifier_process import NotifierProcess
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
-from cityloop.interconnection.broker.held import Held, written
+from cityloop.interconnection.broker.held import Held, Written, written
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
+from cityloop.kernel.ports import Position
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
 from tests.broker.hearer import Hearer, hearing
+from tests.perception.conftest import broker as mosquitto
 
 LAMP = CORE_TERMS.expand("Lamp")
 LEVEL = CORE_TERMS.expand("level")
@@ -137,3 +143,125 @@ def test_what_a_subscriber_did_not_take_is_told_when_it_is_back(tmp_path: Path) 
             assert told["timesFailed"] == 1
 
     drive(scene())
+
+
+def test_a_broker_that_died_tells_afterwards_what_it_had_not_told(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer:
+            first = Broker(tmp_path)
+            first.store.recover()
+            await first.subscriptions.create(subscription(hearer), CORE_TERMS)
+            await first.write("urn:lamp:1", 1)  # its notifier never ran: nothing was told
+            await first.subscriptions.close()
+            await first.store.close()
+            async with running(tmp_path):
+                (heard,) = await hearer.until(1)
+                assert heard["data"][0]["level"]["value"] == 1
+
+    drive(scene())
+
+
+def test_writes_from_before_a_subscription_are_not_told(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            await broker.write("urn:lamp:1", 1)
+            await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
+            broker.subscriptions.following.follow([put_again(broker)], Position(1))
+            await broker.write("urn:lamp:1", 2)
+            await hearer.until(1)
+            assert [e["level"]["value"] for told in hearer.heard for e in told["data"]] == [2]
+
+    drive(scene())
+
+
+def put_again(broker: Broker) -> Written:
+    """The write of the lamp, as a replay of the log brings it."""
+    held = broker.store.held("urn:lamp:1")
+    assert held
+    return written(None, held, Put(held.kept))
+
+
+def test_what_comes_too_soon_is_not_told_but_counted(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            body = subscription(hearer, throttling=3600)
+            id_ = await broker.subscriptions.create(body, CORE_TERMS)
+            for level in range(3):
+                await broker.write("urn:lamp:1", level)
+            await hearer.until(1)
+            told = broker.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
+            assert (len(hearer.heard), told["throttled"]) == (1, 2)
+
+    drive(scene())
+
+
+def test_a_refusal_for_good_is_dropped_and_says_so(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            id_ = await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
+            hearer.answers = [410]
+            await broker.write("urn:lamp:1", 1)
+            await asyncio.wait_for(hearer.refused.wait(), 20)
+            await broker.write("urn:lamp:1", 2)
+            await hearer.until(1)
+            told = broker.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
+            assert (hearer.heard[0]["data"][0]["level"]["value"], told["dropped"]) == (2, 1)
+
+    drive(scene())
+
+
+def test_a_deletion_is_told_to_whoever_asked_for_deletions(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            body = subscription(
+                hearer,
+                notificationTrigger=["attributeDeleted"],
+                notification={"showChanges": True, "endpoint": {"uri": hearer.url}},
+            )
+            await broker.subscriptions.create(body, CORE_TERMS)
+            await broker.write("urn:lamp:1", 1)
+            await broker.delete("urn:lamp:1")
+            (heard,) = await hearer.until(1)
+            (entity,) = heard["data"]
+            assert entity.pop("deletedAt")
+            assert entity["level"] == {
+                "type": "Property",
+                "value": "urn:ngsi-ld:null",
+                "previousValue": 1,
+            }
+
+    drive(scene())
+
+
+@pytest.mark.parametrize("version", ["mqtt3.1.1", "mqtt5.0"])
+@pytest.mark.parametrize("qos", ["0", "1", "2"])
+def test_notifications_go_to_mqtt(tmp_path: Path, free_port: int, version: str, qos: str) -> None:
+    port = free_port
+
+    async def scene() -> None:
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client.on_message = lambda *given: loop.call_soon_threadsafe(
+            heard.put_nowait, given[2].payload
+        )
+        subscribed = asyncio.Event()
+        client.on_subscribe = lambda *_: loop.call_soon_threadsafe(subscribed.set)
+        client.connect("127.0.0.1", port)
+        client.subscribe("city/lamps", 2)
+        client.loop_start()
+        await subscribed.wait()
+        info = [{"key": "MQTT-Version", "value": version}, {"key": "MQTT-QoS", "value": qos}]
+        endpoint = {"uri": f"mqtt://127.0.0.1:{port}/city/lamps", "notifierInfo": info}
+        async with running(tmp_path / "broker") as broker:
+            body = subscription("", notification={"endpoint": endpoint})
+            await broker.subscriptions.create(body, CORE_TERMS)
+            await broker.write("urn:lamp:1", 1)
+            message = json.loads(await heard.get())
+        client.disconnect()
+        client.loop_stop()
+        assert message["metadata"]["Content-Type"] == "application/json"
+        assert message["body"]["data"][0]["id"] == "urn:lamp:1"
+
+    with mosquitto(tmp_path, port):
+        drive(scene())

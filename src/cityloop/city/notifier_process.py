@@ -75,9 +75,10 @@ class NotifierProcess:
     def _send(self, channel: int, orders: list[Orders]) -> None:
         """Lost where no process runs: the next one is told all anew."""
         self._needed = True
-        if self._process is not None and self._process.stdin is not None:
+        stdin = self._process.stdin if self._process is not None else None
+        if stdin is not None and not stdin.is_closing():
             self._begin(channel)
-            self._process.stdin.write(framed(channel, orders))
+            stdin.write(framed(channel, orders))
         elif self._task is None and self._loop is not None:
             self._task = self._loop.create_task(self._keep_running())
 
@@ -153,7 +154,9 @@ class _Reports:
         self._waiting.append(report)
 
     def _flush(self) -> None:
-        self._writer.write(framed(self._channel, self._waiting))
+        # Where the broker is gone, the next one finds in its outbox what this was about.
+        if not self._writer.is_closing():
+            self._writer.write(framed(self._channel, self._waiting))
         self._waiting = []
 
 
