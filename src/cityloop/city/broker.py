@@ -38,7 +38,13 @@ class BrokerTenant:
     any_entity = staticmethod(any_entity)
 
     def __init__(
-        self, name: str, folder: Path, clock: Clock, contexts: Contexts, channel: Channel
+        self,
+        name: str,
+        folder: Path,
+        clock: Clock,
+        contexts: Contexts,
+        channel: Channel,
+        page: int = TEMPORAL_PAGE,
     ) -> None:
         self.name = name
         self.store = EntityStore(folder, clock)
@@ -46,7 +52,7 @@ class BrokerTenant:
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
         self.temporal = Temporal(self.store, self.queries)
-        self.page = TEMPORAL_PAGE
+        self.page = page
         self.subscriptions = Subscriptions(self.store, folder, contexts, channel, name)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
@@ -68,7 +74,8 @@ class Broker:
 
     ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
     others may be fetched; ``trusted``: hosts that may be fetched from though they are private
-    ("host" or "host:port"). Raises ConfigError, OSError and CorruptError for what cannot be opened.
+    ("host" or "host:port"); ``temporal_page``: instances of one entity in an answer that
+    tells how it evolved. Raises ConfigError, OSError and CorruptError for what cannot be opened.
     """
 
     def __init__(
@@ -79,10 +86,12 @@ class Broker:
         *,
         fetch: bool = True,
         trusted: Sequence[str] = (),
+        temporal_page: int = TEMPORAL_PAGE,
     ) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
         self._clock = clock
+        self._temporal_page = temporal_page
         book = ContextBook(root / "contexts.db")
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self.notifier = NotifierProcess()
@@ -101,7 +110,8 @@ class Broker:
         return tenant
 
     def _made(self, name: str, folder: Path) -> BrokerTenant:
-        return BrokerTenant(name, folder, self._clock, self.contexts, self.notifier.channel())
+        channel = self.notifier.channel()
+        return BrokerTenant(name, folder, self._clock, self.contexts, channel, self._temporal_page)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).

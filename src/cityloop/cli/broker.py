@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from cityloop.city.broker import Broker
+from cityloop.city.broker import TEMPORAL_PAGE, Broker
 from cityloop.city.clock import wall_time
 from cityloop.city.journal import keep_journal
 from cityloop.cli.port import check_port
@@ -27,11 +27,21 @@ def broker(
         list[str] | None,
         typer.Option(help="A host, or host:port, to fetch @contexts from though it is private."),
     ] = None,
+    temporal_page: Annotated[
+        int, typer.Option(min=1, help="Instances of an entity's past in one answer, without lastN.")
+    ] = TEMPORAL_PAGE,
 ) -> None:
     """Serve an NGSI-LD context broker until Ctrl-C."""
     keep_journal()
     check_port(port)
-    opened = Broker(_folder(store), wall_time, contexts, fetch=fetch, trusted=trust or ())
+    opened = Broker(
+        _folder(store),
+        wall_time,
+        contexts,
+        fetch=fetch,
+        trusted=trust or (),
+        temporal_page=temporal_page,
+    )
 
     def announce() -> None:
         typer.echo(f"the broker is up: http://{HOST}:{port}/ngsi-ld/v1")

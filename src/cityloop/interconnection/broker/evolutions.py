@@ -21,11 +21,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Evolution(NamedTuple):
-    """The moments of an entity in the order of time; ``cut``: lastN left some out."""
+    """What an entity is and, in the order of time, the instances of its attributes."""
 
     kept: Kept
     moments: list[Moment]
-    cut: bool
 
 
 def evolution(
@@ -34,21 +33,31 @@ def evolution(
     query: TemporalQuery,
     attributes: frozenset[str] | None = None,
 ) -> Evolution | None:
-    """How an entity evolved in the window, of each attribute the last N; None: it is unknown."""
+    """How an entity evolved in the window, of each attribute the last N; None: it is unknown.
+
+    Of two instances of one attribute and datasetId that were observed at the same time the one
+    written later counts: it corrects the other.
+    """
     kept = _described(connection, id_)
     if kept is None:
         return None
     found: list[Moment] = []
-    cut = False
     for key in keys_of(connection, id_):
-        reader = _Reader(connection, key, query, attributes)
-        found += reader.read()
-        cut |= reader.stopped
-    found.sort(key=lambda moment: (moment.time, moment.id))
-    if query.last_n is None:
-        return Evolution(kept, found, cut=False)
-    last = _last(found, query.last_n)
-    return Evolution(kept, last, cut or len(last) < len(found))
+        found += _Reader(connection, key, query, attributes).read()
+    found = _corrected(found)
+    found.sort(key=lambda moment: (moment.time, moment.written))
+    return Evolution(kept, found if query.last_n is None else _last(found, query.last_n))
+
+
+def _corrected(moments: list[Moment]) -> list[Moment]:
+    latest: dict[object, Moment] = {}
+    for moment in moments:
+        observed = moment.instance.get("observedAt")
+        place = (moment.attribute, moment.dataset, observed) if observed else moment.id
+        other = latest.get(place)
+        if other is None or other.written < moment.written:
+            latest[place] = moment
+    return list(latest.values())
 
 
 def past_entities(connection: apsw.Connection) -> list[Kept]:
@@ -103,7 +112,6 @@ class _Reader:
         self._key = key
         self._query = query
         self._attributes = attributes
-        self.stopped = False
         self._revised: dict[str, Instance | None] = {
             instance: _decode(body)
             for instance, body in connection.execute(
@@ -124,7 +132,6 @@ class _Reader:
         enough = self._enough()
         for time, number, place, body in self._rows():
             if enough and counts and min(counts.values()) >= enough and time < found[-1].time:
-                self.stopped = True
                 break
             for moment in self._of_row(number, place, _decode(body)):
                 found.append(moment)
@@ -173,4 +180,4 @@ class _Reader:
         time = None if valid is None else time_of(valid, self._query.time_property)
         if valid is None or time is None or not self._query.covers(time):
             return None
-        return Moment(time, attribute, dataset, name, valid)
+        return Moment(time, attribute, dataset, name, valid, (number, place))

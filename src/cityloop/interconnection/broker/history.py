@@ -14,7 +14,7 @@ import msgspec
 from cityloop.interconnection.broker.held import Written
 from cityloop.interconnection.sqlite import number
 from cityloop.kernel.ports import Position
-from cityloop.standards.cim.kept import Attributes, Kept
+from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Kept
 from cityloop.standards.cim.times import read_datetime
 from cityloop.standards.cim.writes import Alter, Delete, Forget, Past, Put, Revise
 
@@ -68,8 +68,9 @@ class History:
             if isinstance(write, Put) and one.after is not None:
                 added.append(_row(one.after.key, place, write.kept["attrs"]))
             elif isinstance(write, Alter) and one.after is not None:
-                if write.set:
-                    added.append(_row(one.after.key, place, write.set))
+                changed = {**write.set, **_deletions(one, write)}
+                if changed:
+                    added.append(_row(one.after.key, place, changed))
             else:
                 self._connection.executemany(_ADD, added)
                 added = []
@@ -174,6 +175,24 @@ def _row(key: int, place: int, attributes: Attributes, inside: int = 0) -> _Row:
             moment = read_datetime(told) if told else instance["modifiedAt"]
             latest = max(latest, moment)
     return key, latest, place, inside, _encode(attributes).decode()
+
+
+def _deletions(one: Written, write: Alter) -> Attributes:
+    """The instances that tell of a deletion: their value is Null (4.5.6)."""
+    gone: Attributes = {}
+    for attribute, dataset in write.dropped:
+        before = one.before.kept["attrs"].get(attribute, {}).get(dataset) if one.before else None
+        if before is None or attribute in write.set:
+            continue
+        member = MEMBERS[before["type"]]
+        gone.setdefault(attribute, {})[dataset] = {
+            "type": before["type"],
+            member: {"@none": NULL} if member == "languageMap" else NULL,
+            "createdAt": before["createdAt"],
+            "modifiedAt": write.at,
+            "deletedAt": write.at,
+        }
+    return gone
 
 
 def instance_id(key: int, place: int, inside: int) -> str:

@@ -24,13 +24,17 @@ _WRAPPED = frozenset({"languageMap", "vocab", "json"})
 
 
 class Moment(NamedTuple):
-    """One instance of an attribute at one time (ms, by the time property asked for)."""
+    """One instance of an attribute at one time (ms, by the time property asked for).
+
+    ``written``: which write it came by, and its place in that; what is greater came later.
+    """
 
     time: int
     attribute: str
     dataset: str
     id: str
     instance: Instance
+    written: tuple[int, int]
 
 
 def time_of(instance: Instance, time_property: str) -> int | None:
@@ -73,10 +77,11 @@ def _attribute(moments: list[Moment], query: TemporalQuery, terms: Terms, view: 
 
 
 def _normalised(moment: Moment, terms: Terms, view: View) -> dict[str, Any]:
-    return {
-        **write_instance(moment.dataset, moment.instance, terms, view),
-        "instanceId": moment.id,
-    }
+    body = write_instance(moment.dataset, moment.instance, terms, view)
+    body["instanceId"] = moment.id
+    if "deletedAt" in moment.instance:
+        body["deletedAt"] = write_datetime(moment.instance["deletedAt"])
+    return body
 
 
 def _values(moments: list[Moment], query: TemporalQuery, terms: Terms) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from cityloop.standards.cim.incoming import NOT_ATTRIBUTES, read_types
 from cityloop.standards.cim.instances import read_instance
 from cityloop.standards.cim.iris import checked_id
-from cityloop.standards.cim.kept import Instance
+from cityloop.standards.cim.kept import NULL, Instance
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.standards.cim.reading import Reading
 from cityloop.standards.cim.scope import read_scope
@@ -25,6 +25,9 @@ def read_past(body: Any, reading: Reading) -> PastBody:
     """The instances of each attribute, in the order given; raises Problem."""
     if not isinstance(body, dict):
         raise Problem("InvalidRequest", "the body is no JSON object; write one entity")
+    for member in ("scope", "expiresAt"):
+        if body.get(member) == NULL:
+            raise wrong_null(member)
     id_, types = body.get("id", body.get("@id")), body.get("type", body.get("@type"))
     attributes: dict[str, list[tuple[str, Instance]]] = {}
     for name, given in body.items():

@@ -28,15 +28,16 @@ def tell(
     terms: Terms,
     page: int,
 ) -> Told:
-    """The temporal representations; of each entity the first ``page`` instances, but with lastN
-    and aggregated all of them (4.5.6 - 4.5.9, 6.3.10)."""
+    """The temporal representations (4.5.6 - 4.5.9, 6.3.10).
+
+    Of each entity the first ``page`` instances, with lastN the last ones, aggregated all of them.
+    """
     view = level_view(shape.view, shape.pick, shape.omit)
     bodies, told, cut = [], list[Moment](), False
     for kept, moments in zip(entities, evolutions, strict=True):
         shown = [moment for moment in moments if _is_shown(moment, view)]
-        paged = shown
-        if query.last_n is None and query.format != "aggregatedValues":
-            paged = _page(shown, page)
+        whole = query.format == "aggregatedValues"
+        paged = shown if whole else _page(shown, page, is_last=query.last_n is not None)
         cut |= len(paged) < len(shown)
         told += paged
         bodies.append(_body(kept, shown, paged, query, terms, view))
@@ -51,10 +52,13 @@ def _is_shown(moment: Moment, view: View) -> bool:
     )
 
 
-def _page(moments: list[Moment], most: int) -> list[Moment]:
-    """The first ones; all those of the last time among them, so that the next page can go on."""
+def _page(moments: list[Moment], most: int, *, is_last: bool) -> list[Moment]:
+    """The first or last ones; all of the time at the border, so that the next page can go on."""
     if len(moments) <= most:
         return moments
+    if is_last:
+        first = moments[-most].time
+        return [moment for moment in moments if moment.time >= first]
     last = moments[most - 1].time
     return [moment for moment in moments if moment.time <= last]
 

@@ -24,6 +24,7 @@ from cityloop.web.ngsild import (
     query,
     subscriptions,
     temporal,
+    unsupported,
 )
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *contexts.ROUTES,
     *identity.ROUTES,
     *temporal.ROUTES,
+    *unsupported.ROUTES,
     *purge.ROUTES,
     *subscriptions.ROUTES,
     *query.ROUTES,
@@ -76,6 +78,7 @@ class NgsiLdApp:
             if name not in route.params:
                 told = ", ".join(sorted(route.params))
                 raise Problem("InvalidRequest", f"no parameter {name!r} here; there are {told}")
+        _check_length(request)
         self._choose_tenant(request, route)
         return await route.handler(request)
 
@@ -85,7 +88,15 @@ class NgsiLdApp:
             request.tenant = self._broker.tenant(name, create=route.creates)
 
 
+def _check_length(request: Request) -> None:
+    """Raise Problem (411) for a body whose length is not told, chunked ones among them (6.3.4)."""
+    if request.method in ("POST", "PATCH", "PUT") and not request.header(b"content-length"):
+        raise Problem("InvalidRequest", "the request has no Content-Length", status=411)
+
+
 def _told(problem: Problem) -> Answer:
+    if problem.status == 411:
+        return Answer(411)  # without a body, as 6.3.2 wants it
     body: dict[str, Any] = problem.body()
     content = (b"content-type", PROBLEM.encode())
     return Answer(problem.status, msgspec.json.encode(body), [content])
@@ -94,7 +105,9 @@ def _told(problem: Problem) -> Answer:
 async def _send(send: Send, request: Request, answer: Answer) -> None:
     status, body, headers = answer
     tenant = request.header(b"ngsild-tenant")
-    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    headers = list(headers)
+    if status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
     if tenant:
         headers.append((b"ngsild-tenant", tenant.encode("latin-1")))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -130,8 +130,6 @@ class Request:
         media = media_type(self.header(b"content-type"), allowed)
         if media == LD_JSON and self.link is not None:
             raise bad_request(f"a body of {LD_JSON} brings its own @context; send no Link header")
-        if b"content-length" not in self._headers and b"transfer-encoding" not in self._headers:
-            raise Problem("InvalidRequest", "the request has no Content-Length", status=411)
         return await self.body(), media
 
     async def json(self, allowed: tuple[str, ...] = DOCUMENTS) -> tuple[Any, str]:

@@ -77,6 +77,8 @@ async def delete_attribute(request: Request) -> Answer:
 
 async def revise(request: Request) -> Answer:
     """5.6.14."""
+    if not request.names[1]:
+        raise Problem("InvalidRequest", "PATCH is possible on an instance alone", status=405)
     id_, name = request.entity_id(), _instance_id(request)
     body, terms = await request.document(WITH_MERGE_PATCH)
     attribute = terms.expand(request.names[1])
@@ -113,7 +115,7 @@ async def retrieve(request: Request) -> Answer:
     told = tell([found.kept], [found.moments], query, shape, terms, request.tenant.page)
     if not told.bodies or not told.bodies[0]:
         raise Problem("ResourceNotFound", f"pick and omit leave nothing of {id_}")
-    return _answer(request, terms, told.bodies[0], told, cut=found.cut)
+    return _answer(request, terms, told.bodies[0], told)
 
 
 def _shape(request: Request, terms: Terms, query: TemporalQuery) -> Shape:
@@ -197,16 +199,16 @@ async def _query(request: Request, asked: Asked, temporal: TemporalQuery, terms:
         terms,
         request.tenant.page,
     )
-    answer = _answer(request, terms, told.bodies, told, cut=any(each.cut for each in found.each))
+    answer = _answer(request, terms, told.bodies, told)
     if asked.count:
         counted = (b"ngsild-results-count", b"%d" % found.total)
         answer = answer._replace(headers=[*answer.headers, counted])
     return answer
 
 
-def _answer(request: Request, terms: Terms, body: Any, told: Told, *, cut: bool) -> Answer:
-    """206 with the range that is told, where lastN or the length of a page left some out."""
-    if not (cut or told.cut) or told.range is None:
+def _answer(request: Request, terms: Terms, body: Any, told: Told) -> Answer:
+    """206 with the range that is told, where the length of a page left some out."""
+    if not told.cut or told.range is None:
         return answer_json(request, terms, body)
     answer = answer_json(request, terms, body)
     headers = [*answer.headers, (b"content-range", told.range.encode())]

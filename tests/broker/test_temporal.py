@@ -1,0 +1,87 @@
+"""How entities evolved: written, told, corrected, and there again after a kill."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.broker.running import Running, running
+
+HOUR = "2020-01-01T0{}:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("temporal")
+    with running(folder, unused_port, "--temporal-page", "3") as started:
+        yield started
+
+
+def past(name: str, *values: float) -> dict[str, object]:
+    speed = [
+        {"type": "Property", "value": value, "observedAt": HOUR.format(hour)}
+        for hour, value in enumerate(values)
+    ]
+    return {"id": f"urn:ngsi-ld:Bus:{name}", "type": "Bus", "speed": speed}
+
+
+def pairs(broker: Running, name: str, more: str = "") -> list[list[object]]:
+    path = f"/temporal/entities/urn:ngsi-ld:Bus:{name}?options=temporalValues{more}"
+    told: list[list[object]] = broker.get(path)["speed"]["values"]
+    return told
+
+
+def test_a_window_is_closed_below_and_open_above(broker: Running) -> None:
+    broker.post("/temporal/entities", past("window", 1, 2, 3))
+    between = f"&timerel=between&timeAt={HOUR.format(0)}&endTimeAt={HOUR.format(2)}"
+    assert [value for value, _ in pairs(broker, "window", between)] == [1, 2]
+
+
+def test_more_than_a_page_is_told_as_a_part_with_its_range(broker: Running) -> None:
+    broker.post("/temporal/entities", past("page", 1, 2, 3, 4, 5))
+    answer = broker.client.get("/temporal/entities/urn:ngsi-ld:Bus:page")
+    assert answer.status_code == 206
+    assert answer.headers["Content-Range"] == f"date-time {HOUR.format(0)}-{HOUR.format(2)}/*"
+
+
+def test_last_n_tells_the_latest(broker: Running) -> None:
+    broker.post("/temporal/entities", past("last", 1, 2, 3))
+    assert pairs(broker, "last", "&lastN=1") == [[3, HOUR.format(2)]]
+
+
+def test_values_are_aggregated_by_period(broker: Running) -> None:
+    broker.post("/temporal/entities", past("mean", 1, 3, 8))
+    told = broker.get(
+        "/temporal/entities?type=Bus&id=urn:ngsi-ld:Bus:mean&options=aggregatedValues"
+        f"&aggrMethods=avg,max&aggrPeriodDuration=PT2H&timerel=after&timeAt={HOUR.format(0)}"
+    )
+    first, second = told[0]["speed"]["avg"]
+    assert first == [2, HOUR.format(0), HOUR.format(2)]
+    assert second == [8, HOUR.format(2), HOUR.format(4)]
+
+
+def test_a_correction_lies_over_what_was_said_before(broker: Running) -> None:
+    broker.post("/temporal/entities", past("mended", 1, 2))
+    path = "/temporal/entities/urn:ngsi-ld:Bus:mended"
+    first = broker.get(path)["speed"][0]["instanceId"]
+    headers = {"Content-Type": "application/json"}
+    broker.client.patch(f"{path}/attrs/speed/{first}", json={"value": 9}, headers=headers)
+    assert [value for value, _ in pairs(broker, "mended")] == [9, 2]
+    broker.client.delete(f"{path}/attrs/speed/{first}")
+    assert [value for value, _ in pairs(broker, "mended")] == [2]
+
+
+def test_a_second_value_of_the_same_time_replaces_the_first(broker: Running) -> None:
+    broker.post("/temporal/entities", past("twice", 1, 2))
+    assert broker.post("/temporal/entities", past("twice", 5)).status_code == 204
+    assert [value for value, _ in pairs(broker, "twice")] == [5, 2]
+
+
+def test_what_is_written_to_an_entity_is_its_history_after_a_kill_too(broker: Running) -> None:
+    speed = {"type": "Property", "value": 1, "observedAt": HOUR.format(0)}
+    broker.post("/entities", {"id": "urn:ngsi-ld:Bus:now", "type": "Bus", "speed": speed})
+    later = {"value": 2, "observedAt": HOUR.format(1)}
+    path = "/entities/urn:ngsi-ld:Bus:now/attrs/speed"
+    broker.client.patch(path, json=later, headers={"Content-Type": "application/json"})
+    broker.kill()
+    broker.start()
+    assert [value for value, _ in pairs(broker, "now")] == [1, 2]
