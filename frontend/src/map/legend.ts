@@ -68,7 +68,7 @@ export class Legend {
   private signs(map: MapData): HTMLElement {
     const { words } = this.speech;
     const charges = map.junctions.length > 0 ? this.charges() : [];
-    const sensor = h("span", {}, h("span", { class: "device sample" }), words.real.sensor);
+    const sensor = h("span", {}, h("span", { class: "device-sample" }), words.real.sensor);
     const beacon = beaconOf();
     beacon.dataset.severity = "high";
     beacon.dataset.new = "true";

@@ -12,9 +12,10 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
   const { store, speech, names } = context;
   const junctions = store.map.junctions;
   let stopVehicles: Dispose | null = null;
-  // While another page hides the map, nobody needs vehicles measured, sent and drawn.
+  // While another page hides the map, nobody needs vehicles measured, sent and drawn; and only a twin
+  // knows where each is.
   const seen = (visible: boolean) => {
-    if (visible === (stopVehicles !== null)) return;
+    if (!store.map.twin || visible === (stopVehicles !== null)) return;
     stopVehicles?.();
     stopVehicles = visible ? store.watchVehicles((vehicles) => map.move(vehicles)) : null;
   };

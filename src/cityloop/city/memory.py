@@ -8,7 +8,7 @@ from cityloop.interconnection.tenant import Tenant
 from cityloop.kernel.frame import Array
 from cityloop.kernel.ports import Position
 
-CHECKPOINT = "hub/3"
+CHECKPOINT = "hub/4"
 """The number rises with what a hub saves: one of another release is left, and the log replayed."""
 _KEEP_EVERY = 2000
 _RECENT = 600

@@ -22,7 +22,7 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, EntityIds
 from cityloop.kernel.loop import Latest, Loop, Proposals, Score
 from cityloop.kernel.reasons import Reason, Wording
-from cityloop.kernel.view import Memory, View
+from cityloop.kernel.view import NEVER, Memory, View
 from cityloop.standards.network import RoadNetwork
 
 Ints = npt.NDArray[np.int64]
@@ -89,6 +89,7 @@ def start(knows: Mapping[str, Any]) -> Memory:
         "wanted": np.full(junctions, -1, dtype=np.int64),
         "wanted_at": np.zeros(junctions, dtype=np.int64),
         "counted": np.zeros(lanes),
+        "counted_at": np.full(lanes, NEVER, dtype=np.int64),
         "counted_s": np.zeros(1),
         "present": np.zeros(len(network.detectors.lanes)),
         "entered": np.zeros((len(feeding), AGES)),
@@ -153,14 +154,16 @@ def _count(view: View, memory: Memory, seen: Reach) -> dict[str, Any]:
     network: RoadNetwork = view.knows["network"]
     stops = view["stop_lines"]
     told = _vehicles(stops["vehicleCount"], np.array(MOST_PASSED))
-    # A count that is repeated, because nothing newer came, has been counted.
-    passed = np.where(stops.observed_at == view.at, told, 0.0)
+    # A count that is repeated, because nothing newer came, has been counted. Live detectors speak
+    # between two ticks, so it is not the time of the tick that tells.
+    passed = np.where(stops.observed_at > _ints(memory, "counted_at"), told, 0.0)
     present = _vehicles(view["lanes"]["vehicleCount"], _most_present(network))
     entered = _floats(memory, "entered")
     keep = np.exp(-1.0 / FORGOTTEN_S)
     return {
         **memory,
         "counted": _floats(memory, "counted") * keep + passed,
+        "counted_at": stops.observed_at,
         "counted_s": _floats(memory, "counted_s") * keep + 1.0,
         "present": present,
         "entered": entries(seen, _floats(memory, "present"), present, passed, entered),
