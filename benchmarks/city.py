@@ -69,15 +69,26 @@ def city_s(folder: Path) -> tuple[float, dict[str, float]]:
     """
     with running(folder, PORT, "--speed", "max", "--no-baseline", "--runs", "2") as city:
         until("the web", lambda: city.get("/api/summary"), pause_s=0.5)
-        moments = list(_moments(city))
+        moments = _moments(city)
+        began, first = next(moments)
+        before = _cpu_s(city)
+        *_, (ended, last) = moments
         said = {
+            f"{name}_cpu_ms": (spent - before[name]) * 1000 / (last - first)
+            for name, spent in _cpu_s(city).items()
+        } | {
             "hub_mb": psutil.Process(city.pids()["hub"]).memory_info().rss / 1e6,
             "p99_ms": city.get("/api/summary")["loop_latency_p99_ms"],
             "act_p99_ms": city.get("/api/state")["counters"]["act_latency_p99_ms"],
         }
         city.stop()
-    (began, first), (ended, last) = moments[0], moments[-1]
     return (ended - began) * 3600 / (last - first), said
+
+
+def _cpu_s(city: RunningCity) -> dict[str, float]:
+    """CPU seconds that each process has used so far."""
+    times = {name: psutil.Process(pid).cpu_times() for name, pid in city.pids().items()}
+    return {name: spent.user + spent.system for name, spent in times.items()}
 
 
 def _moments(city: RunningCity) -> Iterator[tuple[float, int]]:
@@ -109,7 +120,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         twin = build_site(HANGZHOU, Path(folder) / "site").twin
         assert twin is not None
-        bare, shipped, city, said = [], [], [], {}
+        bare, shipped, city = [], [], []
+        said: dict[str, float] = {}
         for number in range(rounds):
             bare.append(bare_s(twin.baseline))
             shipped.append(bare_s(twin.scenario))
@@ -121,6 +133,10 @@ def main() -> None:
         _speed("city_speed_of_bare_sumo", bare, city),
         _speed("city_speed_of_bare_sumo_on_the_shipped_plan", shipped, city),
         Result("hub_memory_after_an_hour", said["hub_mb"], "MB"),
+        *(
+            Result(f"{name}_cpu_of_a_second", said[f"{name}_cpu_ms"], "ms")
+            for name in ("twin", "hub", "worker", "web")
+        ),
         Result("frame_to_orders_p99", said["p99_ms"], "ms"),
         Result("act_latency_p99", said["act_p99_ms"], "ms"),
     )
