@@ -9,6 +9,7 @@ from cityloop.cli.bench import bench_app
 from cityloop.cli.broker import broker
 from cityloop.cli.check import check
 from cityloop.cli.commission import commission_
+from cityloop.cli.context import context_app
 from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
 from cityloop.cli.source import source_app
@@ -23,6 +24,7 @@ app.command()(check)
 app.command("commission")(commission_)
 app.command()(broker)
 app.add_typer(bench_app, name="bench")
+app.add_typer(context_app, name="context")
 app.add_typer(source_app, name="source")
 
 
