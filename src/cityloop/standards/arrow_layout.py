@@ -144,7 +144,9 @@ def learn(kinds: tuple[ColumnKind, ...], rows: int, columns: Mapping[str, Column
     known = _learnt(kinds, rows)
     numbers = _kinds_of(tuple((kind.attribute, kind.letter) for kind in kinds))
     if rows > 1 and kinds and kinds == numbers and len(known) < _PATTERNS:
-        known.append(layout(kinds, rows, tuple(c.null is not None for c in columns.values())))
+        shape = layout(kinds, rows, tuple(c.null is not None for c in columns.values()))
+        if shape not in known:  # it is, where another Arrow wrote what ours would write differently
+            known.append(shape)
 
 
 @lru_cache(maxsize=512)
