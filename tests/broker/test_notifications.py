@@ -181,6 +181,21 @@ def put_again(broker: Broker) -> Written:
     return written(None, held, Put(held.kept))
 
 
+def test_who_accepts_geojson_hears_of_features(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with hearing() as hearer, running(tmp_path) as broker:
+            endpoint = {"uri": hearer.url, "accept": "application/geo+json"}
+            body = subscription(hearer, notification={"endpoint": endpoint, "format": "keyValues"})
+            await broker.subscriptions.create(body, CORE_TERMS)
+            await broker.write("urn:lamp:1", 1)
+            (heard,) = await hearer.until(1)
+            assert hearer.headers[0]["Content-Type"] == "application/geo+json"
+            (feature,) = heard["data"]["features"]
+            assert feature["properties"] == {"type": "Lamp", "level": 1}
+
+    drive(scene())
+
+
 def test_what_comes_too_soon_is_not_told_but_counted(tmp_path: Path) -> None:
     async def scene() -> None:
         async with hearing() as hearer, running(tmp_path) as broker:

@@ -27,7 +27,9 @@ PAGE = 200
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 FLUSH_S = 0.02
 LATE_MS = 24 * 3600 * 1000
-"""What could not be told in so long is dropped, and counted."""
+MOST_WAITING = 100_000
+"""What could not be told in so long, or is more for one subscription, is dropped and counted, the
+oldest first."""
 
 SWEEP_S = 60.0
 
@@ -259,12 +261,17 @@ class Dispatch:
         self._done, self._dirty = [], set()
 
     def _sweep(self) -> None:
-        """Drop what nobody would take for a day."""
+        """Drop what nobody would take."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for s, n in self._outbox.late(self._clock() - LATE_MS):
-            self._done.append((s, n))
+        shed = self._outbox.late(self._clock() - LATE_MS)
+        for s, lane in self._lanes.items():
+            if lane.held:
+                shed += self._outbox.beyond(s, MOST_WAITING)
+        for s, _ in shed:
             self.changed(s).dropped += 1
+        self._done += shed
+        self._flush()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def close(self) -> None:

@@ -94,9 +94,19 @@ class Outbox:
             self._connection.execute("DELETE FROM deliveries WHERE s = ?", (s,))
 
     def late(self, before: int) -> list[tuple[int, int]]:
-        """What has waited since before a moment [ms]: (subscription, number)."""
-        query = "SELECT s, n FROM outbox JOIN news USING (n) WHERE at < ? LIMIT 10000"
-        return rows(self._connection, query, (before,))
+        """Some that have waited since before a moment [ms]: (subscription, number)."""
+        last = 0
+        for n, at in rows(self._connection, "SELECT n, at FROM news ORDER BY n LIMIT 1000"):
+            if at >= before:
+                break
+            last = n
+        return rows(self._connection, "SELECT s, n FROM outbox WHERE n <= ?", (last,))
+
+    def beyond(self, s: int, most: int) -> list[tuple[int, int]]:
+        """The oldest of what waits for a subscription, so many as are above ``most``."""
+        above = self.pending(s) - most
+        query = "SELECT s, n FROM outbox WHERE s = ? ORDER BY n LIMIT ?"
+        return rows(self._connection, query, (s, above)) if above > 0 else []
 
     def pending(self, s: int) -> int:
         """How many notifications wait for a subscription."""

@@ -1,11 +1,13 @@
 """Where a subscription's notifications go, as the notifier needs to know it (CIM 6.3.8, 7.2)."""
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from cityloop.interconnection.broker.parcels import Target
 from cityloop.interconnection.broker.styles import GEOJSON, JSON_LD
+from cityloop.standards.cim.core import CORE_URL
 from cityloop.standards.cim.problems import bad_request
 from cityloop.standards.cim.subscription import Subscribed
 from cityloop.standards.cim.terms import Terms
@@ -21,6 +23,7 @@ def target(s: int, subscription: Subscribed, terms: Terms, tenant: str) -> Targe
     for what the endpoint's ``notifierInfo`` cannot mean.
     """
     endpoint = subscription["notification"]["endpoint"]
+    _check_address(endpoint["uri"])
     accept = endpoint.get("accept", "application/json")
     info = {pair["key"]: pair["value"] for pair in endpoint.get("notifierInfo", ())}
     features = accept == GEOJSON
@@ -31,14 +34,24 @@ def target(s: int, subscription: Subscribed, terms: Terms, tenant: str) -> Targe
         uri=endpoint["uri"],
         timeout_s=min(endpoint.get("timeout", 1000 * USUAL_TIMEOUT_S) / 1000, LONGEST_TIMEOUT_S),
         envelope="features" if features else "entities",
-        headers=_headers(endpoint, terms.link if bare else None, tenant),
+        headers=_headers(endpoint, (terms.link or CORE_URL) if bare else "", tenant),
         context=b"" if bare or accept == JSON_LD else msgspec.json.encode(terms.context),
         mqtt_version=_version(info),
         qos=_qos(info),
     )
 
 
-def _headers(endpoint: dict[str, Any], link: str | None, tenant: str) -> dict[str, str]:
+def _check_address(uri: str) -> None:
+    url = urlsplit(uri)
+    try:
+        known = bool(url.hostname) and url.port != 0
+    except ValueError:
+        known = False
+    if not known or (url.scheme.startswith("mqtt") and not url.path.strip("/")):
+        raise bad_request(f"{uri!r} is no address: http://host:port/… or mqtt://host:port/topic.")
+
+
+def _headers(endpoint: dict[str, Any], link: str, tenant: str) -> dict[str, str]:
     headers = {"Content-Type": endpoint.get("accept", "application/json")}
     if link:
         headers["Link"] = LINK.format(link)
