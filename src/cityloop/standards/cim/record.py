@@ -1,0 +1,76 @@
+"""A Write as the changes it consists of, and back: nothing is lost (design law 2).
+
+Each instance that is set or dropped is one Change; what is of the entity itself (its types, scope,
+expiry and stamps, and whether it was put, altered or deleted) is the first Change, whose attribute
+is empty. An instance without ``observedAt`` was observed when it was written.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cityloop.kernel.changes import Change
+from cityloop.kernel.clock import CityTime
+from cityloop.standards.cim.kept import MEMBERS, Attributes, Instance
+from cityloop.standards.cim.times import read_datetime
+from cityloop.standards.cim.writes import Alter, Delete, Put, Write
+
+RUN = "api"
+"""The run that clients of the API write in: wall time is their city time."""
+
+
+def changes_of(write: Write) -> list[Change]:
+    """The changes that ``write`` consists of, that of the entity first."""
+    if isinstance(write, Delete):
+        return [_of_entity(write, "", {"kind": "delete"})]
+    if isinstance(write, Put):
+        rest = {name: value for name, value in write.kept.items() if name not in ("id", "attrs")}
+        type_: str = write.kept["type"][0]
+        head = _of_entity(write, type_, {"kind": "put", "entity": rest})
+        return [head, *_set(write, type_, write.kept["attrs"])]
+    type_ = write.types[0] if write.types else ""
+    told = {"types": write.types, "scope": write.scope, "expires": write.expires}
+    dropped = [
+        Change(type_, write.id, attribute, RUN, CityTime(write.at), None, "delete", dataset)
+        for attribute, dataset in write.dropped
+    ]
+    head = _of_entity(write, type_, {"kind": "alter", **told})
+    return [head, *dropped, *_set(write, type_, write.set)]
+
+
+def write_of(changes: Sequence[Change]) -> Write:
+    """The Write that ``changes_of`` took apart."""
+    head, rest = changes[0], changes[1:]
+    told: Any = head.value
+    if told["kind"] == "delete":
+        return Delete(head.entity, head.observed_at)
+    attributes = _attributes(rest)
+    if told["kind"] == "put":
+        return Put({"id": head.entity, **told["entity"], "attrs": attributes})
+    dropped = tuple((c.attribute, c.dataset_id) for c in rest if c.operation == "delete")
+    settled = told["types"], told["scope"], told["expires"]
+    return Alter(head.entity, head.observed_at, attributes, dropped, *settled)
+
+
+def _of_entity(write: Write, type_: str, value: Any) -> Change:
+    return Change(type_, write.id, "", RUN, CityTime(write.at), value)
+
+
+def _set(write: Write, type_: str, attributes: Attributes) -> Iterable[Change]:
+    for attribute, instances in attributes.items():
+        for dataset, instance in instances.items():
+            told = instance.get("observedAt")
+            at = CityTime(read_datetime(told) if told else write.at)
+            member = MEMBERS[instance["type"]]
+            extras = {name: value for name, value in instance.items() if name != member}
+            head = type_, write.id, attribute, RUN, at
+            yield Change(*head, instance[member], "set", dataset, extras)
+
+
+def _attributes(changes: Iterable[Change]) -> Attributes:
+    attributes: Attributes = {}
+    for change in changes:
+        if change.operation == "set":
+            instance: Instance = {**change.extras}
+            instance[MEMBERS[instance["type"]]] = change.value
+            attributes.setdefault(change.attribute, {})[change.dataset_id] = instance
+    return attributes
