@@ -103,7 +103,7 @@ def read_attributes(body: Mapping[str, Any], reading: Reading) -> Attributes:
     for name, given in body.items():
         if name in NOT_ATTRIBUTES:
             continue
-        if name in _OF_ATTRIBUTE:
+        if name in _OF_ATTRIBUTE and not _is_typed(given):
             raise bad_request(f"{name!r} is no attribute; it is a member inside of one (4.5.1)")
         iri = expand(name)
         if iri in attributes:
@@ -112,6 +112,11 @@ def read_attributes(body: Mapping[str, Any], reading: Reading) -> Attributes:
             raise wrong_null(name)
         attributes[iri] = read_instances(given, name, iri, reading)
     return attributes
+
+
+def _is_typed(given: Any) -> bool:
+    """Whether what bears the name of a member says that it is an attribute."""
+    return isinstance(given, dict) and given.get("type") in MEMBERS
 
 
 def read_attribute(body: Any, name: str, reading: Reading) -> dict[str, Instance]:
