@@ -1,24 +1,28 @@
-"""A Write as the changes it consists of, and back: nothing is lost (design law 2).
+"""A Write to the present as the changes it consists of, and back: nothing is lost (law 2).
 
 Each instance that is set or dropped is one Change; what is of the entity itself (its types, scope,
 expiry and stamps, and whether it was put, altered or deleted) is the first Change, whose attribute
-is empty. An instance without ``observedAt`` was observed when it was written.
+is empty. An instance without ``observedAt`` was observed when it was written. Writes to history
+alone are overlays on such changes and are not taken apart.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime
 from cityloop.standards.cim.kept import MEMBERS, Attributes, Instance
 from cityloop.standards.cim.times import read_datetime
-from cityloop.standards.cim.writes import Alter, Delete, Put, Write
+from cityloop.standards.cim.writes import Alter, Delete, Put
+
+Present: TypeAlias = Put | Alter | Delete
+"""A Write to an entity as it is now."""
 
 RUN = "api"
 """The run that clients of the API write in: wall time is their city time."""
 
 
-def changes_of(write: Write) -> list[Change]:
+def changes_of(write: Present) -> list[Change]:
     """The changes that ``write`` consists of, that of the entity first."""
     if isinstance(write, Delete):
         return [_of_entity(write, "", {"kind": "delete"})]
@@ -37,7 +41,7 @@ def changes_of(write: Write) -> list[Change]:
     return [head, *dropped, *_set(write, type_, write.set)]
 
 
-def write_of(changes: Sequence[Change]) -> Write:
+def write_of(changes: Sequence[Change]) -> Present:
     """The Write that ``changes_of`` took apart."""
     head, rest = changes[0], changes[1:]
     told: Any = head.value
@@ -51,11 +55,11 @@ def write_of(changes: Sequence[Change]) -> Write:
     return Alter(head.entity, head.observed_at, attributes, dropped, *settled)
 
 
-def _of_entity(write: Write, type_: str, value: Any) -> Change:
+def _of_entity(write: Present, type_: str, value: Any) -> Change:
     return Change(type_, write.id, "", RUN, CityTime(write.at), value)
 
 
-def _set(write: Write, type_: str, attributes: Attributes) -> Iterable[Change]:
+def _set(write: Present, type_: str, attributes: Attributes) -> Iterable[Change]:
     for attribute, instances in attributes.items():
         for dataset, instance in instances.items():
             told = instance.get("observedAt")
