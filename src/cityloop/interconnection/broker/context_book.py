@@ -13,10 +13,10 @@ from cityloop.standards.cim.hosted import KeptContext, Kind
 _SCHEMA = """
 CREATE TABLE contexts (
     id TEXT PRIMARY KEY, url TEXT UNIQUE, kind TEXT NOT NULL, created INTEGER NOT NULL,
-    document BLOB NOT NULL
+    document BLOB NOT NULL, tenant TEXT NOT NULL
 ) WITHOUT ROWID
 """
-_COLUMNS = "id, url, kind, created, document"
+_COLUMNS = "id, url, kind, created, document, tenant"
 
 
 class ContextBook:
@@ -27,13 +27,13 @@ class ContextBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._database = open_database(path, _SCHEMA, version=1, synchronous="FULL", readonly=False)
+        self._database = open_database(path, _SCHEMA, version=2, synchronous="FULL", readonly=False)
         self._lock = threading.Lock()
         with sqlite_errors(path):
             rows = self._database.execute(f"SELECT {_COLUMNS} FROM contexts ORDER BY created")
             kept = [
-                KeptContext(name, url, kind, created, msgspec.json.decode(document))
-                for name, url, kind, created, document in rows
+                KeptContext(name, url, kind, created, msgspec.json.decode(document), tenant)
+                for name, url, kind, created, document, tenant in rows
             ]
         self._by_id = {each.id: each for each in kept}
         self._by_url = {each.url: each for each in kept if each.url is not None}
@@ -46,15 +46,17 @@ class ContextBook:
         """Every kept @context, the oldest first."""
         return list(self._by_id.values())
 
-    def add(self, kind: Kind, document: Any, now: int, url: str | None = None) -> KeptContext:
+    def add(
+        self, kind: Kind, document: Any, now: int, url: str | None = None, tenant: str = ""
+    ) -> KeptContext:
         """Keep a @context; one of the same URL is replaced, and keeps its id and its count."""
         body = msgspec.json.encode(document)
         with self._lock, sqlite_errors(self._path):
             known = self._by_url.get(url) if url else None
-            kept = known or KeptContext(secrets.token_hex(16), url, kind, now, document)
+            kept = known or KeptContext(secrets.token_hex(16), url, kind, now, document, tenant)
             self._database.execute(
-                f"INSERT OR REPLACE INTO contexts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-                (kept.id, url, kind, now, body),
+                f"INSERT OR REPLACE INTO contexts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+                (kept.id, url, kind, now, body, tenant),
             )
             kept.document, kept.created = document, now
             self._by_id[kept.id] = kept

@@ -27,7 +27,9 @@ _MOST_DOCUMENTS: Final = 64
 
 
 class Contexts:
-    """The @contexts of a broker (all its tenants: a @context is public by its nature).
+    """The @contexts of a broker and all its tenants.
+
+    Who knows the URL of a hosted one can use it; its tenant alone can list, read or delete it.
 
     ``book`` keeps, ``offline`` holds documents by URL, ``fetcher`` asks the network (None: never).
     """
@@ -148,34 +150,37 @@ class Contexts:
         except (msgspec.DecodeError, RecursionError) as error:
             raise bad_request(f"the @context {url} is no JSON: {error}") from error
 
-    async def add(self, document: Any) -> KeptContext:
+    async def add(self, document: Any, tenant: str) -> KeptContext:
         """Host a @context; raises Problem when it is none. What it names is loaded when used."""
         checked_document(document, "in the body")
         context = document["@context"]
         parts = context if isinstance(context, list) else [context]
         compile_terms([part for part in parts if isinstance(part, Mapping)])
-        return await asyncio.to_thread(self._book.add, "Hosted", document, _now())
+        return await asyncio.to_thread(self._book.add, "Hosted", document, _now(), None, tenant)
 
-    async def host_implicitly(self, context: Any) -> KeptContext:
+    async def host_implicitly(self, context: Any, tenant: str) -> KeptContext:
         """Serve the inline @context of a subscription under a URL of the broker."""
         document = {"@context": context}
         known = [
             kept
             for kept in self._book.all()
-            if kept.kind == "ImplicitlyCreated" and kept.document == document
+            if kept.kind == "ImplicitlyCreated"
+            and (kept.document, kept.tenant) == (document, tenant)
         ]
         if known:
             return known[0]
-        return await asyncio.to_thread(self._book.add, "ImplicitlyCreated", document, _now())
+        return await asyncio.to_thread(
+            self._book.add, "ImplicitlyCreated", document, _now(), None, tenant
+        )
 
-    def list_all(self) -> list[KeptContext]:
-        """Every kept @context."""
-        return self._book.all()
+    def list_all(self, tenant: str) -> list[KeptContext]:
+        """Every kept @context that a tenant can see."""
+        return [kept for kept in self._book.all() if _is_seen(kept, tenant)]
 
-    def get(self, name: str) -> KeptContext:
-        """The @context of this id or URL; raises Problem (ResourceNotFound)."""
+    def get(self, name: str, tenant: str) -> KeptContext:
+        """The @context of this id or URL that a tenant can see; raises Problem."""
         kept = self.find(name)
-        if kept is None:
+        if kept is None or not _is_seen(kept, tenant):
             raise Problem("ResourceNotFound", f"the broker keeps no @context {name!r}")
         return kept
 
@@ -192,6 +197,10 @@ class Contexts:
             )
         await self._loaded(kept.url)
         self._compiled.clear()
+
+
+def _is_seen(kept: KeptContext, tenant: str) -> bool:
+    return kept.kind == "Cached" or kept.tenant == tenant
 
 
 def checked_document(document: Any, where: str) -> Any:

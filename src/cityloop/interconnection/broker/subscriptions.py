@@ -103,7 +103,7 @@ class Subscriptions:
             return await self._contexts.terms(context)
         if terms.link or terms is CORE_TERMS:
             return terms
-        hosted = await self._contexts.host_implicitly(terms.context)
+        hosted = await self._contexts.host_implicitly(terms.context, self._tenant)
         return await self._contexts.terms(f"{base}{HOSTED_PATH}{hosted.id}")
 
     async def _keep(

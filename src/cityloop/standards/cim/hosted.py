@@ -13,7 +13,8 @@ Kind: TypeAlias = Literal["Hosted", "Cached", "ImplicitlyCreated"]
 class KeptContext:
     """One @context. ``url`` is None where the broker itself serves it; times in ms.
 
-    ``hits`` and ``last_use`` count the requests since the start that named it.
+    Hosted and ImplicitlyCreated ones belong to a ``tenant``, who alone sees them. ``hits`` and
+    ``last_use`` count the requests since the start that named it.
     """
 
     id: str
@@ -21,5 +22,6 @@ class KeptContext:
     kind: Kind
     created: int
     document: Any
+    tenant: str = ""
     hits: int = 0
     last_use: int | None = None

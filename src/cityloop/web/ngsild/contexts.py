@@ -18,7 +18,7 @@ async def _add(request: Request) -> Answer:
     document, _ = await request.json()
     if not isinstance(document, dict) or "@context" not in document:
         raise Problem("InvalidRequest", "the body has no member @context, so it is no @context")
-    kept = await request.broker.contexts.add(document)
+    kept = await request.broker.contexts.add(document, request.tenant.name)
     return Answer(201, headers=[(b"location", (HOSTED_PATH + kept.id).encode())])
 
 
@@ -26,7 +26,11 @@ async def _list(request: Request) -> Answer:
     kind = request.params.get("kind")
     if kind is not None and kind not in _KINDS:
         raise bad_request(f"kind is {kind!r}; write one of {', '.join(sorted(_KINDS))}")
-    listed = [kept for kept in request.broker.contexts.list_all() if kind in (None, kept.kind)]
+    listed = [
+        kept
+        for kept in request.broker.contexts.list_all(request.tenant.name)
+        if kind in (None, kept.kind)
+    ]
     write = _details if _flag(request, "details") else _url
     base = _base(request)
     return answer_plain([write(kept, base) for kept in listed])
@@ -37,7 +41,7 @@ async def _serve(request: Request) -> Answer:
     details = _flag(request, "details")
     if is_core_url(name):
         return answer_plain(_core_details(name) if details else _CORE_DOCUMENT)
-    kept = request.broker.contexts.get(name)
+    kept = request.broker.contexts.get(name, request.tenant.name)
     if details:
         return answer_plain(_details(kept, _base(request)))
     if kept.kind == "Cached":
@@ -57,7 +61,7 @@ async def _delete(request: Request) -> Answer:
         return Answer(204)  # it is part of the program: there is nothing newer to load
     if reload and contexts.find(name) is None:
         raise bad_request(f"the broker keeps no @context {name!r}, so it cannot reload it")
-    kept = contexts.get(name)
+    kept = contexts.get(name, request.tenant.name)
     await (contexts.reload(kept) if reload else contexts.delete(kept))
     return Answer(204)
 
@@ -101,7 +105,7 @@ def _core_details(url: str) -> dict[str, Any]:
 
 
 ROUTES = (
-    Route("POST", "jsonldContexts", _add, named()),
+    Route("POST", "jsonldContexts", _add, named(), creates=True),
     Route("GET", "jsonldContexts", _list, named("details", "kind")),
     Route("GET", "jsonldContexts/*", _serve, named("details")),
     Route("DELETE", "jsonldContexts/*", _delete, named("reload")),
