@@ -48,7 +48,7 @@ def meant(city: list[Kept], selection: Selection) -> list[str]:
     return [kept["id"] for kept in city if holds(kept)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(cities(), queries)
 @example([], 'a=="x"')
 def test_q_in_sql_is_q_in_memory(city: list[Kept], text: str) -> None:
@@ -73,7 +73,7 @@ selections = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cities(), selections)
 def test_a_selection_in_sql_is_one_in_memory(city: list[Kept], selection: Selection) -> None:
     connection = stored(city)
@@ -83,6 +83,7 @@ def test_a_selection_in_sql_is_one_in_memory(city: list[Kept], selection: Select
     assert connection.execute(asked.text, asked.parameters).get == len(expected)
 
 
+@settings(max_examples=20, deadline=None)
 @given(cities(), st.integers(0, 3), st.integers(0, 4))
 def test_pages_are_slices_of_the_answer(city: list[Kept], limit: int, offset: int) -> None:
     connection = stored(city)
