@@ -56,9 +56,8 @@ def test_a_large_body_is_turned_away_unread(client: httpx.Client) -> None:
 def test_a_body_of_unknown_length_is_turned_away(served: Served) -> None:
     connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=10)
     headers = {"Origin": served.url, "Content-Type": "application/json"}
-    connection.request(
-        "POST", "/api/drive", iter([b"{}"]), headers | {"Transfer-Encoding": "chunked"}
-    )
+    headers["Transfer-Encoding"] = "chunked"
+    connection.request("POST", "/api/drive", iter([b"{}"]), headers, encode_chunked=True)
     assert connection.getresponse().status == 411
     connection.close()
 

@@ -14,7 +14,7 @@ from cityloop.city.surface_alarms import (
     ShiftRow,
     ShiftSummary,
 )
-from cityloop.web.api_commands import By
+from cityloop.web.api_commands import By, RowNumber
 from cityloop.web.port import CityPort
 from cityloop.web.route import get, post
 
@@ -70,8 +70,8 @@ class ShiftQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Query of ``GET /api/shift-log``; entries with ``after < number < before``."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
-    before: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    after: RowNumber = 0
+    before: Annotated[int, msgspec.Meta(ge=1, lt=2**53)] | None = None
 
 
 class SummaryQuery(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from cityloop.city.surface import DecisionRow, LiveState, MapData, Summary
+from cityloop.web.api_commands import RowNumber
 from cityloop.web.port import CityReadings
 from cityloop.web.route import get
 
@@ -16,7 +17,7 @@ class DecisionQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS)] = 100
     junction: str | None = None
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: RowNumber = 0
 
 
 class CityRoutes:

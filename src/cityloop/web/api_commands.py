@@ -11,6 +11,10 @@ from cityloop.web.route import post
 By = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
 
 
+RowNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""A number of a row of the record, as every client can write it and every store can take it."""
+
+
 class ModeChange(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /api/loops/{name}/mode``."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from cityloop.city.surface import RejectRow, SourceRow
-from cityloop.web.api_commands import By
+from cityloop.web.api_commands import By, RowNumber
 from cityloop.web.port import DoorPort
 from cityloop.web.route import get, post
 
@@ -16,7 +16,7 @@ class RejectQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     source: str = ""
     reason: str = ""
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: RowNumber = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 

@@ -10,6 +10,7 @@ from tests.web.conftest import Served
 
 INKED = """() => {
   const canvas = document.querySelector('canvas.vehicles');
+  if (canvas === null) return false;
   const blank = document.createElement('canvas');
   blank.width = canvas.width;
   blank.height = canvas.height;
