@@ -60,6 +60,7 @@ def test_vehicles_are_drawn_where_they_are(page: Page, live: Served) -> None:
 
 def test_a_registered_device_stands_between_the_junctions_where_its_table_says(page: Page) -> None:
     mark = page.locator(".device")
+    expect(page.locator(".stage[data-ground=gl]")).to_be_visible()
     expect(mark).to_have_count(1)
     expect(mark).to_have_attribute("title", "WeatherObserved Roof\nWeather office")
     box = mark.bounding_box()

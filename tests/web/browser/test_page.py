@@ -134,4 +134,4 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.locator(".spot").nth(5).click()
     expect(page.locator(".junction")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.wait_for_function("w => document.documentElement.scrollWidth === w", arg=width)
