@@ -199,3 +199,47 @@ def test_deep_and_endless_payloads_are_refused_at_once(kind: str) -> None:
         decoded = decode(kind, body)
         assert not decoded.readings
         assert all(len(fault.value) <= 100 for fault in decoded.faults)
+
+
+cells = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(-1e9, 1e9), st.text(max_size=2)
+) | st.just({"value": 3, "unitCode": "P1"})
+moments = st.sampled_from([NOON, NOON, NOON, "2026-03-01T08:00:01+01:00", "noon", None, 3])
+alike_entities = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.sampled_from(["a", "b", "", 7]) | st.just("a"),
+            "type": st.just("TrafficFlowObserved"),
+            "dateObserved": moments,
+            "intensity": cells,
+            "laneId": cells,
+            "colour": cells,
+        }
+    ),
+    min_size=1,
+    max_size=5,
+)
+alike_lists = st.lists(
+    st.tuples(st.sampled_from(["a", 7, None]), moments, cells, cells).map(list), max_size=5
+).map(lambda rows: {"rows": rows})
+
+
+def one_by_one(document: Any) -> list[Any]:
+    rows = document["rows"] if isinstance(document, dict) else document
+    return [{"rows": [row]} if isinstance(document, dict) else row for row in rows]
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just("ngsi-ld"), alike_entities), st.tuples(st.just("list"), alike_lists)
+    )
+)
+def test_rows_that_are_alike_say_together_what_each_says_alone(given: tuple[str, Any]) -> None:
+    kind, document = given
+    together = decode(kind, document)
+    alone = [decode(kind, one) for one in one_by_one(document)]
+    # A row of which no value is left is passed over by the gate.
+    rows = [repr((*row[:2], sorted(row[2].items()))) for row in said(together) if row[2]]
+    each = [repr((*r[:2], sorted(r[2].items()))) for d in alone for r in said(d) if r[2]]
+    assert sorted(rows) == sorted(each)
+    assert set(reasons(together)) == {reason for d in alone for reason in reasons(d)}

@@ -15,6 +15,7 @@ from cityloop.kernel.errors import InputError
 from cityloop.standards.attributes import AttributeTable
 from cityloop.standards.payloads import (
     MOST_ENTITIES,
+    Alike,
     Draft,
     Message,
     Units,
@@ -66,6 +67,7 @@ class Mapped:
         self._time = read_path(declared.time) if declared.time else None
         self._each = read_path(declared.each) if declared.each else None
         self._paths = {name: read_path(path) for name, path in declared.attributes.items()}
+        self._places = _places(self._paths)
         self._units: Units = tuple(sorted(declared.units.items()))
         self._in_text = declared.numbers_in_text
 
@@ -77,7 +79,12 @@ class Mapped:
             document = read_json(message, place, draft.faults)
             if document is ABSENT:
                 continue
-            for row, member in enumerate(self._members(document, place, draft)):
+            members = self._members(document, place, draft)
+            rows = self._alike(members, message) if len(members) > 1 else None
+            if rows is not None:
+                draft.add_alike(rows)
+                continue
+            for row, member in enumerate(members):
                 self._member(member, message, place if not row else f"{place} [{row}]", draft)
         return draft.decoded()
 
@@ -92,6 +99,26 @@ class Mapped:
             draft.faults.add(place, f"too many entities: {len(found)} in one message")
             return ()
         return found
+
+    def _alike(self, members: Sequence[Any], message: Message) -> Alike | None:
+        """Compact arrays of one length as columns; None where they have to be read one by one."""
+        places = self._places
+        if not places or self._type not in self._table or set(map(type, members)) != {list}:
+            return None
+        if len(set(map(len, members))) > 1 or max(places.values()) >= len(members[0]):
+            return None
+        columns = list(zip(*members, strict=True))
+        try:
+            names = [self._entity(member, message.topic) for member in members]
+            times = [message.received_at] * len(members)
+            if self._time is not None:
+                times = [_moment(_at(member, self._time)) for member in members]
+        except InputError:
+            return None
+        cells: dict[str, Sequence[Any]] = {name: columns[at] for name, at in places.items()}
+        if self._in_text:
+            cells = {name: list(map(_number, values)) for name, values in cells.items()}
+        return Alike(self._type, names, times, cells, self._units)
 
     def _member(self, member: Any, message: Message, place: str, draft: Draft) -> None:
         try:
@@ -123,6 +150,12 @@ def _at(value: Any, steps: Steps) -> Any:
         else:
             return ABSENT
     return value
+
+
+def _places(paths: Mapping[str, Steps]) -> dict[str, int]:
+    """Where in a list each value stands; nothing unless all are places in one list."""
+    found = {n: s[0] for n, s in paths.items() if len(s) == 1 and isinstance(s[0], int)}
+    return found if len(found) == len(paths) else {}
 
 
 def _written(steps: Steps) -> str:

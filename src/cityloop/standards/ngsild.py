@@ -5,12 +5,21 @@ NGSI-v2 notification carries its entities in ``data``. What describes an entity 
 nothing (``name``, ``address`` …) is passed over; ``location`` becomes latitude and longitude.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from cityloop.kernel.errors import InputError
 from cityloop.standards.attributes import AttributeTable
-from cityloop.standards.payloads import Draft, Message, Units, entities_in, place_of, read_json
+from cityloop.standards.payloads import (
+    Alike,
+    Draft,
+    Message,
+    Units,
+    entities_in,
+    place_of,
+    read_json,
+)
 from cityloop.standards.readings import ABSENT, Decoded, read_time
 
 _DESCRIBES = frozenset(
@@ -25,6 +34,14 @@ _DESCRIBES = frozenset(
 _TIMES = ("observedAt", "dateObserved", "TimeInstant", "timestamp", "dateObservedTo")
 
 
+class _Told(NamedTuple):
+    """An entity, when it arrived, and where it stood."""
+
+    entity: dict[str, Any]
+    received_at: int
+    place: str
+
+
 class NgsiLd:
     """``payloads.Decoder`` for the types of ``table``."""
 
@@ -34,6 +51,7 @@ class NgsiLd:
     def __call__(self, messages: Sequence[Message]) -> Decoded:
         """All entities of all messages."""
         draft = Draft(self._table)
+        told: list[_Told] = []
         for number, message in enumerate(messages):
             place = place_of(number, message, len(messages))
             document = read_json(message, place, draft.faults)
@@ -41,8 +59,16 @@ class NgsiLd:
                 continue
             if isinstance(document, dict) and isinstance(document.get("data"), list):
                 document = document["data"]
-            for entity in entities_in(document, place, draft.faults):
-                self._entity(entity, message.received_at, place, draft)
+            entities = entities_in(document, place, draft.faults)
+            told += [_Told(entity, message.received_at, place) for entity in entities]
+        for keys, run in groupby(told, key=lambda one: tuple(one.entity)):
+            of_keys = list(run)
+            rows = _alike(keys, of_keys, self._table) if len(of_keys) > 1 else None
+            if rows is not None:
+                draft.add_alike(rows)
+                continue
+            for one in of_keys:
+                self._entity(one.entity, one.received_at, one.place, draft)
         return draft.decoded()
 
     def _entity(self, entity: dict[str, Any], received: int, place: str, draft: Draft) -> None:
@@ -64,6 +90,44 @@ class NgsiLd:
             draft.faults.add(place, "no attribute: it observes nothing", entity=name)
         for (moment, units), values in rows.items():
             draft.add(type_, name, moment, values, units)
+
+
+def _alike(keys: tuple[str, ...], told: Sequence[_Told], table: AttributeTable) -> Alike | None:
+    """Key-values entities of one type with the same keys as columns; None where they have to be
+    read one by one, because one of them says anything in another way.
+    """
+    columns = dict(zip(keys, zip(*(one.entity.values() for one in told), strict=True), strict=True))
+    names, types = columns.get("id", ()), columns.get("type", ())
+    if set(map(type, names)) != {str} or "" in names or set(map(type, types)) != {str}:
+        return None
+    type_ = types[0].rpartition("/")[2]
+    declared = table.get(type_)
+    if (
+        declared is None
+        or len(set(types)) > 1
+        or ("location" in columns and "latitude" in declared)
+    ):
+        return None
+    cells = {
+        key: values for key, values in columns.items() if key not in _DESCRIBES or key in declared
+    }
+    times = _times(columns, told)
+    if not cells or times is None or any(dict in set(map(type, one)) for one in cells.values()):
+        return None
+    return Alike(type_, names, times, cells)
+
+
+def _times(columns: Mapping[str, Sequence[Any]], told: Sequence[_Told]) -> Sequence[int] | None:
+    """When each was observed; None where one does not say it as the others do, or says it wrong."""
+    key = next((key for key in _TIMES if key in columns), "")
+    if not key:
+        return [one.received_at for one in told]
+    if set(map(type, columns[key])) != {str}:
+        return None
+    try:
+        return [read_time(text.rpartition("/")[2]) for text in columns[key]]
+    except InputError:
+        return None
 
 
 def _rows(

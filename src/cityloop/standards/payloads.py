@@ -42,13 +42,29 @@ class _Group:
     values: list[Mapping[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Rows of one type that came with the same attributes, as columns already. ``times``: ms."""
+
+    type: str
+    entities: Sequence[str]
+    times: Sequence[int]
+    cells: Mapping[str, Sequence[object]]
+    units: Units = ()
+
+
 class Draft:
     """Collects rows and faults of many messages, and lays the rows out in columns."""
 
     def __init__(self, table: AttributeTable) -> None:
         self._table = table
         self._groups: dict[tuple[str, Units], _Group] = {}
+        self._alike: list[Alike] = []
         self.faults = Faults()
+
+    def add_alike(self, rows: Alike) -> None:
+        """Rows of a type that the table declares."""
+        self._alike.append(rows)
 
     def add(
         self, type_: str, entity: str, at: int, values: Mapping[str, Any], units: Units = ()
@@ -66,6 +82,16 @@ class Draft:
         return self.faults.of(self._readings())
 
     def _readings(self) -> Iterable[Readings]:
+        for rows in self._alike:
+            yield readings_of(
+                self._table[rows.type],
+                rows.type,
+                rows.entities,
+                rows.times,
+                rows.cells,
+                self.faults,
+                units=dict(rows.units),
+            )
         for (type_, units), group in self._groups.items():
             declared = self._table.get(type_)
             if declared is None:

@@ -103,4 +103,6 @@ def convert(values: Floats, given: str, declared: str) -> Floats:
     a, b = UNITS.get(given), UNITS.get(declared)
     if a is None or b is None or a.quantity != b.quantity:
         raise InputError(f"unit {given} does not convert to {declared or 'a value without unit'}")
-    return (values * a.factor + (a.offset - b.offset)) / b.factor
+    # What is too large for a number becomes infinite, and so out of any range.
+    with np.errstate(over="ignore"):
+        return (values * a.factor + (a.offset - b.offset)) / b.factor
