@@ -2,7 +2,8 @@
 
 Layout, little-endian, version 2::
 
-    "CLB" | version u8 | CRC-32 u32 of all that follows | header length u32 | header | 0-pad to 8
+    "CLB" | version u8 | CRC-32 u32 of version (not in 1) and all that follows | header length u32
+    header | 0-pad to 8
     one encapsulated Arrow IPC record batch per frame and per ``Rows`` (its schema follows from the
     header)
 
@@ -123,7 +124,7 @@ def write_batch(batch: Batch) -> bytes:
     )
     rest = b"".join((header, bytes(-(_PRELUDE.size + len(header)) % 8), *bodies))
     size = struct.pack("<I", len(header))
-    checksum = zlib.crc32(rest, zlib.crc32(size))
+    checksum = zlib.crc32(rest, zlib.crc32(size, _seed(VERSION)))
     return b"".join((_MAGIC, bytes((VERSION,)), struct.pack("<I", checksum), size, rest))
 
 
@@ -171,9 +172,11 @@ def _open(body: bytes) -> tuple[_Header, int]:
     magic, version, checksum, length = _PRELUDE.unpack_from(body)
     if magic != _MAGIC:
         raise InputError(f"not a batch: it starts with {magic!r}, not {_MAGIC!r}")
+    if version < 1:
+        raise InputError(f"a batch is garbled: there is no layout {version}")
     if version > VERSION:
         raise InputError(f"batch layout {version} is newer than {VERSION}; update cityloop")
-    if zlib.crc32(memoryview(body)[_CHECKED_FROM:]) != checksum:
+    if zlib.crc32(memoryview(body)[_CHECKED_FROM:], _seed(version)) != checksum:
         raise InputError(f"a batch of {len(body)} bytes is cut or garbled: checksum differs")
     end = _PRELUDE.size + length
     try:
@@ -181,6 +184,11 @@ def _open(body: bytes) -> tuple[_Header, int]:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"a batch's header cannot be read: {error}") from error
     return header, end + -end % 8
+
+
+def _seed(version: int) -> int:
+    """What the checksum starts from; so a version that is garbled is found out, but in layout 1."""
+    return 0 if version == 1 else version
 
 
 def _write_frame(frame: Frame) -> _Written:
