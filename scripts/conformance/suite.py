@@ -18,6 +18,7 @@ from typing import Any
 
 MQTT = "sub-mqtt-notification"
 _CONTEXT = re.compile(r"https?://[^\s\"'<>|,;)(}{\\\]\[]+\.jsonld")
+_ELSEWHERE = ("https://fiware.github.io/", "https://example.org/")
 _READ = {".json", ".jsonld", ".py", ".resource", ".robot"}
 
 _DOCKER = """#!{python}
@@ -64,15 +65,18 @@ def commit(suite: Path) -> str:
 def contexts(suite: Path, into: Path) -> None:
     """Write the table URL → file of all @contexts that the suite names and brings along.
 
-    One that it brings in a newer form stands in for the older; the core contexts are the broker's.
+    One that it brings in a newer form stands in for the older, an empty one for those of other
+    projects, which the network would give; the core contexts are the broker's.
     """
     brought = {path.name: path for path in (suite / "resources/jsonld-contexts").glob("*.jsonld")}
     compound = next(path for name, path in sorted(brought.items()) if "compound" in name)
-    table = {}
+    table: dict[str, Any] = {}
     for url in sorted(set(_urls(suite))):
         name = url.rpartition("/")[2]
         if name in brought or "compound" in name.lower():
             table[url] = str(brought.get(name, compound))
+        elif url.startswith(_ELSEWHERE):
+            table[url] = {"@context": {}}
     into.write_text(json.dumps(table, indent=1) + "\n")
 
 
