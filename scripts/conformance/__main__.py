@@ -60,7 +60,7 @@ def _start(store: Path, contexts: Path) -> "subprocess.Popen[bytes]":
     """The broker, ready to answer. Raises TimeoutError when it does not come up."""
     command = [str(Path(sys.executable).parent / "cityloop"), "broker", "--port", str(PORT)]
     command += ["--store", str(store), "--contexts", str(contexts), "--temporal-page", PAGE]
-    # The suite serves some @contexts itself; nothing else is fetched.
+    # The suite serves some @contexts itself, from this machine.
     command += ["--trust", "127.0.0.1"]
     broker = subprocess.Popen(command)
     until = time.monotonic() + _START_S
