@@ -13,6 +13,7 @@ import multiprocessing as mp
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -76,6 +77,7 @@ def city_s(folder: Path) -> tuple[float, dict[str, float]]:
         said = {
             f"{name}_cpu_ms": (spent - before[name]) * 1000 / (last - first)
             for name, spent in _cpu_s(city).items()
+            if name in before
         } | {
             "hub_mb": psutil.Process(city.pids()["hub"]).memory_info().rss / 1e6,
             "p99_ms": city.get("/api/summary")["loop_latency_p99_ms"],
@@ -86,9 +88,13 @@ def city_s(folder: Path) -> tuple[float, dict[str, float]]:
 
 
 def _cpu_s(city: RunningCity) -> dict[str, float]:
-    """CPU seconds that each process has used so far."""
-    times = {name: psutil.Process(pid).cpu_times() for name, pid in city.pids().items()}
-    return {name: spent.user + spent.system for name, spent in times.items()}
+    """CPU seconds that each process has used so far; without those that ended meanwhile."""
+    spent = {}
+    for name, pid in city.pids().items():
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(pid).cpu_times()
+            spent[name] = times.user + times.system
+    return spent
 
 
 def _moments(city: RunningCity) -> Iterator[tuple[float, int]]:
