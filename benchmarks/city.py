@@ -28,7 +28,7 @@ from cityloop.city.build import build_site
 from cityloop.twins.sumo.scenario import SumoScenario
 
 PORT = 18431
-LAST_S = 3540
+LAST_S = 3400
 CLOCK = re.compile(r'"city_time":"[^T]*T[0-9]{2}:([0-9]{2}):([0-9]{2})')
 
 
@@ -98,7 +98,7 @@ def _cpu_s(city: RunningCity) -> dict[str, float]:
 
 
 def _moments(city: RunningCity) -> Iterator[tuple[float, int]]:
-    """Wall time and second of the first run, at each event of the stream, to its last minute."""
+    """Wall time and second of the first run, at each event of the stream, to its last minutes."""
     client = httpx.stream("GET", f"http://127.0.0.1:{city.port}/api/stream", timeout=60)
     with client as answer:
         for line in answer.iter_lines():
