@@ -39,7 +39,7 @@ def test_kill_of_the_hub_loses_nothing_acknowledged_and_the_run_goes_on(
             if number in (1, 3):
                 city.wait_reborn("hub", city.kill("hub"))
         until("the sensor", lambda: seen(city))
-        run = city.get("/api/summary")["run"]
+        run = until("the run", lambda: run_of(city))
         assert city.get("/api/map")["twin"] is False
         city.stop()
     with running(data, free_port, city=home) as city:
@@ -57,9 +57,14 @@ def seen(city: RunningCity) -> bool | None:
     return True if rows and rows[0]["last_seen"] else None
 
 
-def next_run(city: RunningCity, run: str) -> bool:
+def run_of(city: RunningCity) -> str | None:
+    """The run that ticks; None until its first tick was heard of."""
     summary = city.get("/api/summary")
-    return bool(summary) and summary["run"] not in ("", run)
+    return (summary and summary["run"]) or None
+
+
+def next_run(city: RunningCity, run: str) -> bool:
+    return run_of(city) not in (None, run)
 
 
 def ticks_are_whole(data: Path) -> None:
