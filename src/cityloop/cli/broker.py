@@ -4,14 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
-from cityloop.city.broker import TEMPORAL_PAGE, Broker
-from cityloop.city.clock import wall_time
-from cityloop.city.journal import keep_journal
 from cityloop.cli.port import check_port
 from cityloop.kernel.errors import ConfigError
-from cityloop.web.ngsild.server import HOST, serve
+from cityloop.web import HOST
 
 _SQLITE = "sqlite:///"
 
@@ -29,9 +25,16 @@ def broker(
     ] = None,
     temporal_page: Annotated[
         int, typer.Option(min=1, help="Instances of an entity's past in one answer, without lastN.")
-    ] = TEMPORAL_PAGE,
+    ] = 1_000,
 ) -> None:
     """Serve an NGSI-LD context broker until Ctrl-C."""
+    import uvloop
+
+    from cityloop.city.broker import Broker
+    from cityloop.city.clock import wall_time
+    from cityloop.city.journal import keep_journal
+    from cityloop.web.ngsild.server import serve
+
     keep_journal()
     check_port(port)
     opened = Broker(

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cityloop.city.config import city_schema
-from cityloop.city.survey import Survey, survey
 from cityloop.kernel.errors import ConfigError, MistakeError, MistakesError
+
+if TYPE_CHECKING:
+    from cityloop.city.survey import Survey
 
 
 def check(
@@ -18,6 +19,9 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print city.toml's schema.")] = False,
 ) -> None:
     """Tell every mistake in a city at once, with its place and how to mend it."""
+    from cityloop.city.config import city_schema
+    from cityloop.city.survey import survey
+
     if schema:
         typer.echo(city_schema(), nl=False)
         return
@@ -41,7 +45,7 @@ def _plain(error: ConfigError) -> list[dict[str, object]]:
     ]
 
 
-def _all_well(found: Survey) -> str:
+def _all_well(found: "Survey") -> str:
     network, settings = found.network, found.settings
     return (
         f"{settings.city.name}: no mistake. {len(network.bank.junctions)} signals, "

@@ -2,19 +2,16 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from cityloop.city.clock import wall_time
-from cityloop.city.commission_report import Commissioning, as_html, as_lines
-from cityloop.city.commissioning import TYPES, Span, commission
-from cityloop.city.survey import survey
-from cityloop.interconnection.past import Past
-from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.clock import CityTime, city_time
 from cityloop.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cityloop.city.commission_report import Commissioning
+    from cityloop.city.commissioning import Span
 
 
 def commission_(
@@ -27,6 +24,11 @@ def commission_(
     html: Annotated[Path | None, typer.Option(help="Write the report to this page.")] = None,
 ) -> None:
     """Name dead, stuck, swapped and drifting detectors, and heads not seen in every state."""
+    import msgspec
+
+    from cityloop.city.commission_report import as_html, as_lines
+    from cityloop.city.commissioning import Span
+
     asked = Span(run, _moment(since, "--since"), _moment(until, "--until"))
     report = _report(folder, data, asked)
     if html is not None:
@@ -39,7 +41,13 @@ def commission_(
         raise typer.Exit(1)
 
 
-def _report(folder: Path, data: Path | None, asked: Span) -> Commissioning:
+def _report(folder: Path, data: Path | None, asked: "Span") -> "Commissioning":
+    from cityloop.city.clock import wall_time
+    from cityloop.city.commissioning import TYPES, commission
+    from cityloop.city.survey import survey
+    from cityloop.interconnection.past import Past
+    from cityloop.interconnection.tenant import open_tenant
+
     found = survey(folder, data)
     tenant = open_tenant(found.root, found.settings.city.tenant, wall_time, readonly=True)
     try:

@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-from cityloop.city.importing import Wanted, import_city
-from cityloop.city.newcity import names_for
-
 Given = Path | None
 
 
@@ -28,6 +25,9 @@ def import_(
     name: Annotated[str | None, typer.Option(help="Its name; else the folder's.")] = None,
 ) -> None:
     """Make a folder a city of your own streets, offline."""
+    from cityloop.city.importing import Wanted, import_city
+    from cityloop.city.newcity import names_for
+
     wanted = Wanted(
         osm, sumo, geojson, tuple(routes or ()), plans, detectors, vehicles_per_hour, seed
     )

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from cityloop.city.newcity import names_for, write_starter
-
 
 def init(
     folder: Annotated[Path, typer.Argument(help="The city's folder; made when it is not there.")],
@@ -18,6 +16,8 @@ def init(
     ] = False,
 ) -> None:
     """Make a folder a city that runs: two made-up signals, or with --live a sensor of your own."""
+    from cityloop.city.newcity import names_for, write_starter
+
     written, kept = write_starter(folder, names_for(folder, name), live=live)
     for file in kept:
         typer.echo(f"kept    {folder / file}: it was there")

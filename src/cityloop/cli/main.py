@@ -1,4 +1,9 @@
-"""The root of the command line; each command lives in a file of its own."""
+"""The root of the command line; each command lives in a file of its own.
+
+A command's file declares its words; what its run needs is imported when it runs, or `--help` and
+the small commands would wait seconds for simulator, compiler and web server (as
+tests/cli/test_start.py tells).
+"""
 
 import sys
 

@@ -3,7 +3,7 @@
 import socket
 
 from cityloop.kernel.errors import ConfigError
-from cityloop.web.process import HOST
+from cityloop.web import HOST
 
 
 def check_port(port: int) -> None:

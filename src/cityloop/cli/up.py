@@ -5,13 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cityloop.city.build import build_site
-from cityloop.city.journal import keep_journal
-from cityloop.city.supervisor import Options, Supervisor
 from cityloop.cli.port import check_port
 from cityloop.kernel.errors import ConfigError
-from cityloop.web.process import HOST
-from cityloop.web.process import main as web_main
+from cityloop.web import HOST
 
 
 def up(
@@ -25,6 +21,11 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Where data lies; else city.toml's.")] = None,
 ) -> None:
     """Bring a city up and keep it up until Ctrl-C."""
+    from cityloop.city.build import build_site
+    from cityloop.city.journal import keep_journal
+    from cityloop.city.supervisor import Options, Supervisor
+    from cityloop.web.process import main as web_main
+
     keep_journal()
     check_port(port)
     site = build_site(folder, data)

@@ -13,9 +13,9 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.live import LiveCity
 from cityloop.city.site import WebSpec
 from cityloop.city.wire import Line, Ready
+from cityloop.web import HOST
 from cityloop.web.app import Server, create_app
 
-HOST = "127.0.0.1"
 ASSETS = Path(__file__).parent / "static"
 
 

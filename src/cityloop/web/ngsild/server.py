@@ -8,9 +8,9 @@ from collections.abc import Callable
 import uvicorn
 
 from cityloop.city.broker import Broker
+from cityloop.web import HOST
 from cityloop.web.ngsild.app import NgsiLdApp
 
-HOST = "127.0.0.1"
 _MOST_CONNECTIONS = 2_000
 _COLLECT = (20_000, 20, 20)
 
