@@ -7,14 +7,18 @@ twice is taken twice, in order.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from cityloop.interconnection.broker.held import Held, Written
 from cityloop.interconnection.broker.operations import altered, gone, missing, put, taken
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.standards.cim import merging
+from cityloop.standards.cim.alike import Draft, Entity
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.merging import Outcome
 from cityloop.standards.cim.problems import Problem
+
+Some = TypeVar("Some", Kept, Entity)
 
 _AT_HAND = 64
 """Entities that are read, then written to memory, before the next: they are in the cache still."""
@@ -36,31 +40,39 @@ class Batches:
     def __init__(self, store: EntityStore) -> None:
         self._store = store
 
-    async def create(self, entities: Iterable[Kept]) -> BatchResult:
+    async def create(self, entities: Iterable[Entity]) -> BatchResult:
         """Create those whose id is free (5.6.7)."""
 
-        def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
+        def one(before: Held | None, entity: Entity, result: BatchResult) -> Written | None:
             if before is not None:
-                raise taken(entity["id"])
-            result.created.append(entity["id"])
-            return put(self._store, None, entity)
+                raise taken(before.id)
+            done = put(self._store, None, entity)
+            result.created.append(done.id)
+            return done
 
         return await self._each(entities, one)
 
-    async def upsert(self, entities: Iterable[Kept], *, update: bool) -> BatchResult:
-        """Create or replace; with ``update``, append to those that exist (5.6.8)."""
+    async def upsert(self, entities: Iterable[Entity]) -> BatchResult:
+        """Create or replace (5.6.8)."""
+
+        def one(before: Held | None, entity: Entity, result: BatchResult) -> Written | None:
+            if before is not None and not isinstance(entity, Draft):
+                entity["createdAt"] = before.created
+            done = put(self._store, before, entity)
+            (result.created if before is None else result.changed).append(done.id)
+            return done
+
+        return await self._each(entities, one)
+
+    async def upsert_parts(self, entities: Iterable[Kept]) -> BatchResult:
+        """Create, or append to those that exist (5.6.8, option update)."""
 
         def one(before: Held | None, entity: Kept, result: BatchResult) -> Written | None:
-            if before is None:
-                done = put(self._store, None, entity)
-                result.created.append(entity["id"])
-                return done
-            if not update:
-                entity["createdAt"] = before.created
-                done = put(self._store, before, entity)
-                result.changed.append(entity["id"])
-                return done
-            return self._appended(before, entity, result, overwrite=True)
+            if before is not None:
+                return self._appended(before, entity, result, overwrite=True)
+            done = put(self._store, None, entity)
+            result.created.append(done.id)
+            return done
 
         return await self._each(entities, one)
 
@@ -105,16 +117,16 @@ class Batches:
 
     async def _each(
         self,
-        entities: Iterable[Kept],
-        one: Callable[[Held | None, Kept, BatchResult], Written | None],
+        entities: Iterable[Some],
+        one: Callable[[Held | None, Some, BatchResult], Written | None],
     ) -> BatchResult:
         held: dict[str, Held | None] = {}
         result, done = BatchResult(), []
         entities = iter(entities)
         while some := list(islice(entities, _AT_HAND)):
-            held.update(self._store.held_many([e["id"] for e in some if e["id"] not in held]))
-            for entity in some:
-                id_ = entity["id"]
+            ids = list(map(_id_of, some))
+            held.update(self._store.held_many([id_ for id_ in ids if id_ not in held]))
+            for id_, entity in zip(ids, some, strict=True):
                 try:
                     wrote = one(held.get(id_), entity, result)
                 except Problem as problem:
@@ -126,6 +138,11 @@ class Batches:
         if done:
             await self._store.commit(done)
         return result
+
+
+def _id_of(entity: Entity) -> str:
+    id_: str = entity.id if isinstance(entity, Draft) else entity["id"]
+    return id_
 
 
 def _told(before: Held, outcome: Outcome, result: BatchResult) -> Written | None:

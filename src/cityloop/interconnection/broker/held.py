@@ -1,10 +1,19 @@
 """An entity as the store holds it, and what one write made of it."""
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from cityloop.standards.cim.alike import Draft
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.times import read_datetime
-from cityloop.standards.cim.writes import Put, Write, read_kept, write_kept, write_put, write_write
+from cityloop.standards.cim.writes import (
+    Put,
+    Write,
+    read_kept,
+    read_write,
+    write_kept,
+    write_put,
+    write_write,
+)
 
 Row: TypeAlias = tuple[int, str, str, str, int, int, int | None]
 """Of the table ``entities``: key, id, types, doc, created, modified, expires."""
@@ -63,30 +72,45 @@ class Held:
         return *head, self.created, self.modified, self.expires
 
 
-class Written(NamedTuple):
+class Written:
     """What one write made of one entity: ``before`` None is new, ``after`` None is gone.
 
-    ``body``: the write as the log holds it.
+    ``id``: the entity's. ``body``: the write as the log holds it.
     """
 
-    before: Held | None
-    after: Held | None
-    write: Write
-    body: bytes
+    __slots__ = ("_write", "after", "before", "body", "id")
+
+    def __init__(
+        self, before: Held | None, after: Held | None, write: Write | None, body: bytes, id_: str
+    ) -> None:
+        self.before = before
+        self.after = after
+        self.body = body
+        self.id = id_
+        self._write = write
 
     @property
-    def id(self) -> str:
-        """The entity's id."""
-        return self.write.id
+    def write(self) -> Write:
+        """The write itself, decoded when first asked for."""
+        if self._write is None:
+            self._write = read_write(self.body)
+        return self._write
 
 
 def written(before: Held | None, after: Held | None, write: Write) -> Written:
     """``write`` with its bytes; raises OverflowError for an integer beyond 64 bits."""
     # Encoded now, so that what cannot be kept is refused before it is queued.
     body = b"" if after is None else after.encode()
-    if isinstance(write, Put):
-        return Written(before, after, write, write_put(body))
-    return Written(before, after, write, write_write(write))
+    body = write_put(body) if isinstance(write, Put) else write_write(write)
+    return Written(before, after, write, body, write.id)
+
+
+def drafted(key: int, before: Held | None, draft: Draft) -> Written:
+    """The Put of an entity that is text already, under ``key``, in the place of ``before``."""
+    created = draft.at if before is None else before.created
+    doc = draft.doc(created)
+    after = Held.stored((key, draft.id, draft.types, doc, created, draft.at, None))
+    return Written(before, after, None, write_put(doc.encode()), draft.id)
 
 
 def expires_of(kept: Kept) -> int | None:

@@ -7,9 +7,10 @@ other writer gets in. What a client may do wrong raises Problem; nothing is half
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from cityloop.interconnection.broker.held import Held, Written, written
+from cityloop.interconnection.broker.held import Held, Written, drafted, written
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.standards.cim import merging
+from cityloop.standards.cim.alike import Draft
 from cityloop.standards.cim.kept import Instance, Kept
 from cityloop.standards.cim.merging import Outcome
 from cityloop.standards.cim.problems import Problem, bad_request
@@ -159,9 +160,11 @@ class Entities:
         return outcome
 
 
-def put(store: EntityStore, before: Held | None, entity: Kept) -> Written:
+def put(store: EntityStore, before: Held | None, entity: Kept | Draft) -> Written:
     """A Put of ``entity``, in the place of ``before`` or as a new one."""
     key = store.state.next_key() if before is None else before.key
+    if isinstance(entity, Draft):
+        return drafted(key, before, entity)
     return _written(before, Held(key, entity), Put(entity))
 
 

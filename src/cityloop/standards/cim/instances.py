@@ -314,3 +314,6 @@ _READ_MEMBERS: dict[str, ReadMember] = {
     "@context": _embedded,
     **dict.fromkeys(_VALUES | _OUTPUT_ONLY, _foreign),
 }
+
+RESERVED = _SYSTEM | _READ_MEMBERS.keys()
+"""The members of an attribute that are not attributes of it."""

@@ -5,7 +5,9 @@ import unicodedata
 
 from cityloop.standards.cim.problems import bad_request
 
-_ASCII = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+", re.ASCII).fullmatch
+ASCII_IRI = r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+"
+"""The pattern of an id without letters beyond ASCII: any such text is one."""
+_ASCII = re.compile(ASCII_IRI, re.ASCII).fullmatch
 _WIDE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\"<>\\^`{|}\x7f]+").fullmatch
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 # Letters and marks that show nothing: fillers of Hangul, the blank of Braille, joiners, selectors.

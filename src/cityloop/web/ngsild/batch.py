@@ -1,10 +1,12 @@
 """/entityOperations: many entities at once (GS CIM 009, 6.14-6.17, 6.31)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import msgspec
 
+from cityloop.standards.cim.alike import Entity, Layouts
 from cityloop.standards.cim.incoming import Nulls, Reading, read_entity, read_fragment
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import Kept
@@ -25,6 +27,7 @@ MOST_ENTITIES = 10_000
 """Of one batch; a larger one is refused."""
 
 Failed = list[tuple[str, Problem]]
+Read: TypeAlias = Callable[[Any, Reading], Kept]
 
 _read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode = msgspec.json.Decoder().decode
@@ -34,15 +37,20 @@ _CORE = compile_terms([])
 
 async def create(request: Request) -> Answer:
     """5.6.7."""
-    entities, failed = await _entities(request)
+    entities, failed = await _whole(request)
     result = await request.tenant.batches.create(entities)
     return _answer(result.created, result.created, failed + result.errors, 201)
 
 
 async def upsert(request: Request) -> Answer:
     """5.6.8."""
-    entities, failed = await _entities(request)
-    result = await request.tenant.batches.upsert(entities, update="update" in request.options)
+    batches = request.tenant.batches
+    if "update" in request.options:
+        entities, failed = await _entities(request, read_entity)
+        result = await batches.upsert_parts(entities)
+    else:
+        drafts, failed = await _whole(request)
+        result = await batches.upsert(drafts)
     done = result.created + result.changed
     failed += result.errors
     if not failed and not result.created:
@@ -52,7 +60,7 @@ async def upsert(request: Request) -> Answer:
 
 async def update(request: Request) -> Answer:
     """5.6.9."""
-    entities, failed = await _entities(request, Nulls.NONE, whole=False)
+    entities, failed = await _entities(request, _read_fragment)
     overwrite = "noOverwrite" not in request.options
     result = await request.tenant.batches.update(entities, overwrite=overwrite)
     return _answer(result.changed, result.changed, failed + result.errors, 204)
@@ -60,7 +68,7 @@ async def update(request: Request) -> Answer:
 
 async def merge(request: Request) -> Answer:
     """5.6.20."""
-    entities, failed = await _entities(request, Nulls.DEEP, whole=False)
+    entities, failed = await _entities(request, _read_fragment, Nulls.DEEP)
     result = await request.tenant.batches.merge(entities)
     return _answer(result.changed, result.changed, failed + result.errors, 204)
 
@@ -88,28 +96,86 @@ def _check_items(items: Any) -> list[Any]:
     return items
 
 
+async def _whole(request: Request) -> tuple[Iterator[Entity], Failed]:
+    """Whole entities, read as ``_entities`` does; those written alike are not taken apart."""
+    items, media = await _items(request)
+    failed: Failed = []
+    if media != JSON:
+        return await _with_own_terms(request, items, read_entity, _reading(request), failed), failed
+    return _alike(items, await _with_terms(request, _reading(request)), failed), failed
+
+
+def _alike(items: list[msgspec.Raw], reading: Reading, failed: Failed) -> Iterator[Entity]:
+    layouts = _layouts(reading.terms, simplified=reading.simplified)
+    for item in items:
+        draft = layouts.read(item, reading.now)
+        if draft is not None:
+            yield draft
+            continue
+        for entity in _each([_decoded(item)], lambda given: _read_plain(given, reading), failed):
+            layouts.learn(item)
+            yield entity
+
+
+@lru_cache(maxsize=64)
+def _layouts(terms: Terms, *, simplified: bool) -> Layouts:
+    return Layouts(Reading(terms, 0, simplified=simplified))
+
+
+def _read_plain(item: Any, reading: Reading) -> Kept:
+    return read_entity(_plain(item), reading)
+
+
 async def _entities(
-    request: Request, nulls: Nulls = Nulls.NONE, *, whole: bool = True
+    request: Request, read: Read, nulls: Nulls = Nulls.NONE
 ) -> tuple[Iterator[Kept], Failed]:
     """The entities of a batch, each read when it is asked for; and what is wrong with the others,
     which grows meanwhile."""
+    items, media = await _items(request)
+    reading = _reading(request, nulls)
+    failed: Failed = []
+    if media != JSON:
+        return await _with_own_terms(request, items, read, reading, failed), failed
+    reading = await _with_terms(request, reading)
+    each = map(_decoded, items)
+    return _each(each, lambda item: read(_plain(item), reading), failed), failed
+
+
+async def _items(request: Request) -> tuple[list[msgspec.Raw], str]:
+    """The items of a batch, and the media type of all."""
     body, media = await request.payload()
     try:
         items = _read_items(body)
     except DECODE_ERRORS as error:
         raise no_json(error) from error
     _check_items(items)
-    failed: Failed = []
+    return items, media
+
+
+def _reading(request: Request, nulls: Nulls = Nulls.NONE) -> Reading:
     simplified = bool(request.options & _SIMPLIFIED)
-    reading = Reading(_CORE, request.tenant.entities.now(), nulls, simplified=simplified)
-    read = read_entity if whole else _read_fragment
-    if media == JSON:
-        reading = reading._replace(terms=await request.terms())
-        return _each(map(_decode, items), lambda item: read(_plain(item), reading), failed), failed
-    decoded = list(map(_decode, items))
+    return Reading(_CORE, request.tenant.entities.now(), nulls, simplified=simplified)
+
+
+async def _with_terms(request: Request, reading: Reading) -> Reading:
+    return reading._replace(terms=await request.terms())
+
+
+async def _with_own_terms(
+    request: Request, items: list[msgspec.Raw], read: Read, reading: Reading, failed: Failed
+) -> Iterator[Kept]:
+    """Each item with its own @context."""
+    decoded = list(map(_decoded, items))
     terms = await _terms_of_all(request, decoded, failed)
     given = (pair for pair in zip(decoded, terms, strict=True) if pair[1] is not None)
-    return _each(given, lambda pair: read(pair[0], reading._replace(terms=pair[1])), failed), failed
+    return _each(given, lambda pair: read(pair[0], reading._replace(terms=pair[1])), failed)
+
+
+def _decoded(item: msgspec.Raw) -> Any:
+    try:
+        return _decode(item)
+    except DECODE_ERRORS as error:
+        raise no_json(error) from error
 
 
 def _each(items: Iterable[Any], read: Callable[[Any], Kept], failed: Failed) -> Iterator[Kept]:
