@@ -24,12 +24,13 @@ WINDOW = 64
 
 MOST_UNDER_WAY = 20_000
 PAGE = 200
-FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
 FLUSH_S = 0.02
 LATE_MS = 24 * 3600 * 1000
 MOST_WAITING = 100_000
 """What could not be told in so long, or is more for one subscription, is dropped and counted, the
 oldest first."""
+TOO_MANY = "it waited for a day, or too many newer ones did"
 
 SWEEP_S = 60.0
 
@@ -38,7 +39,8 @@ class Delivery(msgspec.Struct):
     """What became of a subscription's notifications; times in ms of wall time, 0 for never.
 
     ``sent``: attempts, of which ``failed`` were not taken; ``throttled``: not due, too soon after
-    another; ``dropped``: refused for good, or undeliverable for a day.
+    another; ``dropped``: refused for good, or undeliverable for a day. ``dropped_from`` and
+    ``dropped_to``: when that happened of which the notifications dropped last would have told.
     """
 
     sent: int = 0
@@ -48,18 +50,24 @@ class Delivery(msgspec.Struct):
     last_notification: int = 0
     last_success: int = 0
     last_failure: int = 0
+    dropped_from: int = 0
+    dropped_to: int = 0
     error: str = ""
 
 
 @dataclass(slots=True)
 class _Lane:
-    """``last``: up to which number all is under way or done; ``held``: more waits on the disk."""
+    """``last``: up to which number all is under way or done; ``held``: more waits on the disk.
+
+    ``again``: when a failing one is tried again [ms of wall time].
+    """
 
     under_way: int = 0
     last: int = 0
     held: bool = False
     failing: bool = False
     pause_s: float = 0.0
+    again: int = 0
 
 
 class Notifier(Protocol):
@@ -100,6 +108,11 @@ class Dispatch:
     def delivery(self, s: int) -> Delivery:
         """What became of a subscription's notifications."""
         return self.deliveries.get(s) or Delivery()
+
+    def next_attempt(self, s: int) -> int:
+        """When a subscriber that failed is tried again [ms of wall time]; 0 where none did."""
+        lane = self._lanes.get(s)
+        return lane.again if lane is not None and lane.failing else 0
 
     def changed(self, s: int) -> Delivery:
         """The same, about to be changed; it is kept soon."""
@@ -201,6 +214,7 @@ class Dispatch:
         lane.failing = True
         lane.pause_s = min(max(FIRST_PAUSE_S, 2 * lane.pause_s), LAST_PAUSE_S)
         pause_s = max(lane.pause_s, self.cooldown_s.get(report.s, 0.0))
+        lane.again = self._clock() + int(1000 * pause_s)
         asyncio.get_running_loop().call_later(pause_s, self._retry, report.s, lane)
 
     def _count(self, report: Told, dropped: int) -> None:
@@ -215,10 +229,21 @@ class Dispatch:
 
     def _succeeded(self, report: Told, lane: _Lane) -> None:
         self._count(report, dropped=len(report.ns) if report.error else 0)
+        if report.error:
+            self._drop(report.s, report.ns)
         self._done += [(report.s, n) for n in report.ns]
         lane.pause_s = 0.0
         if lane.held and not lane.failing and lane.under_way <= WINDOW // 2:
             self._refill(report.s, lane)
+
+    def _drop(self, s: int, numbers: list[int]) -> None:
+        """Take note of what will never be told."""
+        told = self.changed(s)
+        first, last = (self._outbox.when(n) for n in (numbers[0], numbers[-1]))
+        if told.last_success > told.dropped_to:
+            told.dropped_from = first
+        told.dropped_from = min(told.dropped_from or first, first)
+        told.dropped_to = max(told.dropped_to, last)
 
     def _retry(self, s: int, lane: _Lane) -> None:
         if self._lanes.get(s) is lane and lane.failing:
@@ -268,8 +293,11 @@ class Dispatch:
         for s, lane in self._lanes.items():
             if lane.held:
                 shed += self._outbox.beyond(s, MOST_WAITING)
-        for s, _ in shed:
-            self.changed(s).dropped += 1
+        for s, n in shed:
+            self._drop(s, [n])
+            told = self.changed(s)
+            told.dropped += 1
+            told.error = told.error or TOO_MANY
         self._done += shed
         self._flush()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cityloop.interconnection.broker.dispatch import Delivery, Dispatch, Notifier
 from cityloop.interconnection.broker.held import Written
+from cityloop.interconnection.broker.latest import Latest, Seen, Situation, from_stamps
 from cityloop.interconnection.broker.matching import Matching, Watcher, watcher
 from cityloop.interconnection.broker.outbox import Outbox
 from cityloop.interconnection.broker.parcels import Forget, Target
@@ -61,7 +62,9 @@ class Following:
         self.dispatch = Dispatch(store.connection, self._outbox, notifier, store.clock)
         self._followers: dict[int, Follower] = {}
         self._matching = Matching()
+        self._idle = Matching()
         self._styles: dict[Style, Style] = {}
+        self._latest = Latest()
         store.folds.append(self.follow)
 
     def put(self, follower: Follower, to: Target) -> None:
@@ -71,12 +74,12 @@ class Following:
         self._followers[follower.s] = follower
         cooldown_ms = follower.subscription["notification"]["endpoint"].get("cooldown", 0)
         self.dispatch.target(to, follower.s, cooldown_ms / 1000)
+        asks = conditions(follower.subscription, follower.asked)
+        holds = matcher(asks, self.linked) if asks else None
+        follower.watcher = watcher(follower.s, follower.subscription, holds)
         periodic = "timeInterval" in follower.subscription
-        if not periodic and status(follower.subscription, 0) == "active":
-            asks = conditions(follower.subscription, follower.asked)
-            holds = matcher(asks, self._linked) if asks else None
-            follower.watcher = watcher(follower.s, follower.subscription, holds)
-            self._matching.add(follower.watcher, follower.subscription)
+        asked = not periodic and status(follower.subscription, 0) == "active"
+        (self._matching if asked else self._idle).add(follower.watcher, follower.subscription)
 
     def remove(self, s: int) -> None:
         """Follow for it no more; what it was still to be told is dropped."""
@@ -93,12 +96,34 @@ class Following:
         """What became of a subscription's notifications, and how many wait."""
         return self.dispatch.delivery(s), self._outbox.pending(s)
 
-    def _linked(self, id_: str) -> Kept | None:
+    def about(self, kept: Kept) -> list[int]:
+        """Numbers of the subscriptions that ask about entities like this one, whether they are
+        active or not."""
+        return self._matching.about(kept) + self._idle.about(kept)
+
+    def situation(self, s: int, id_: str) -> Situation:
+        """What there is to know of why a subscription was told of an entity, or was not."""
+        seen = self._latest.seen(id_)
+        kept = self.linked(id_)
+        if kept is None and seen is not None:
+            kept = seen.gone
+        if kept is not None and seen is None:
+            seen = from_stamps(kept)
+        waits = self._outbox.waits(s, seen.at, id_) if seen else 0
+        again = self.dispatch.next_attempt(s)
+        return Situation(self._clock(), kept, seen, *self.delivery(s), waits, again)
+
+    def id_of(self, s: int) -> str:
+        """The id of a subscription."""
+        return str(self._followers[s].subscription["id"])
+
+    def linked(self, id_: str) -> Kept | None:
+        """An entity as it is now; also for a query that follows a Relationship."""
         held = self._store.get(id_)
         return held.kept if held else None
 
     def _fetch(self, ids: Iterable[str]) -> dict[str, Kept]:
-        found = ((id_, self._linked(id_)) for id_ in ids)
+        found = ((id_, self.linked(id_)) for id_ in ids)
         return {id_: kept for id_, kept in found if kept is not None}
 
     def follow(self, done: Sequence[Written], position: Position) -> None:
@@ -112,30 +137,39 @@ class Following:
             concern = self._matching.concerned(
                 one.before.kept if one.before else None, one.after.kept if one.after else None
             )
-            for found in concern.watchers if concern else ():
+            if concern is None:
+                continue
+            self._latest.put(one, Seen(now, position, concern.what))
+            for found in concern.watchers:
                 follower = self._followers[found.key]
                 if position > follower.since and now < follower.expires:
                     key = (id(follower.style), at)
-                    if concern is not None and key not in texts:
+                    if key not in texts:
                         texts[key] = follower.style.text(one, concern.what, self._fetch)
                     news[follower.s].append(key)
-        self._tell(news, texts, now)
+        for s in self._tell(news, texts, now):
+            for _, at in news[s]:
+                self._latest.throttled(done[at].id, s)
 
     def _tell(
         self, news: dict[int, list[tuple[int, int]]], texts: dict[tuple[int, int], bytes], now: int
-    ) -> None:
+    ) -> list[int]:
         """One message for each subscription, whatever a commit changed of what it follows; those
-        with the same words share them.
+        with the same words share them. Those to which it comes too soon are returned.
         """
         to: dict[tuple[tuple[int, int], ...], list[int]] = defaultdict(list)
+        passed = []
         for s, keys in news.items():
             if self._may_notify(s, now):
                 to[tuple(keys)].append(s)
+            else:
+                passed.append(s)
         for words, subscriptions in to.items():
             body = b",".join([texts[key] for key in words])
             self._outbox.put(now, body, subscriptions)
         if to:
             self.dispatch.wake()
+        return passed
 
     def _may_notify(self, s: int, now: int) -> bool:
         """Whether it is not too soon after another one (5.8.6); counted where it is."""

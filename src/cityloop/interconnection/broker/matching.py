@@ -111,7 +111,9 @@ class Matching:
         watcher.places.clear()
 
     def concerned(self, before: Kept | None, after: Kept | None) -> "Concern | None":
-        """Whom a write concerns, each once, and what it changed; None where it is nobody."""
+        """Whom a write concerns, each once, and what it changed; None where nobody asks about an
+        entity like this.
+        """
         kept = after or before
         if kept is None:
             return None
@@ -129,7 +131,18 @@ class Matching:
                     and (watcher.holds is None or watcher.holds(kept))
                 ):
                     found[watcher] = None
-        return Concern(what, list(found)) if found else None
+        return Concern(what, list(found))
+
+    def about(self, kept: Kept) -> list[int]:
+        """The numbers of those that ask about entities like this one, each once."""
+        near = self._near(kept, None)
+        found = {
+            watcher.key: None
+            for here in near
+            for watcher, ways in here.items()
+            if any(way is None or way(kept) for way in ways)
+        }
+        return list(found)
 
     def _near(self, kept: Kept, before: Kept | None) -> list[dict[Watcher, list[Holds | None]]]:
         """All under which a watcher may hang that is concerned."""

@@ -33,6 +33,9 @@ _PAGE = "SELECT n, at, body FROM news WHERE n > ? ORDER BY n LIMIT ?"
 _TO = "SELECT n, s FROM outbox WHERE n > ? AND n <= ?"
 _OF_ONE = "SELECT n, at, body FROM outbox JOIN news USING (n) \
 WHERE s = ? AND n > ? AND n <= ? ORDER BY n LIMIT ?"
+_WAITS = "SELECT at FROM (SELECT n, at, body FROM outbox JOIN news USING (n) \
+WHERE s = ? ORDER BY n DESC LIMIT 1000) WHERE at >= ? AND instr(body, ?) ORDER BY n LIMIT 1"
+_OLDEST = "SELECT at FROM outbox JOIN news USING (n) WHERE s = ? ORDER BY n LIMIT 1"
 _UNTOLD = "DELETE FROM news WHERE n = ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE n = ?1)"
 
 
@@ -111,6 +114,18 @@ class Outbox:
     def pending(self, s: int) -> int:
         """How many notifications wait for a subscription."""
         return number(self._connection, "SELECT count(*) FROM outbox WHERE s = ?", (s,))
+
+    def waits(self, s: int, at: int, id_: str) -> int:
+        """Since when [ms] a subscription is still to be told of an entity that was written at
+        ``at``; 0 where it is not."""
+        word = msgspec.json.encode(id_)
+        found = number(self._connection, _WAITS, (s, at, word))
+        # What is due goes in order: where the oldest is from before, all since then waits.
+        return found or (at if 0 < number(self._connection, _OLDEST, (s,)) <= at else 0)
+
+    def when(self, n: int) -> int:
+        """When [ms] that of which a number tells happened; 0 where it is not known any more."""
+        return number(self._connection, "SELECT at FROM news WHERE n = ?", (n,))
 
     def deliveries(self) -> dict[int, dict[str, Any]]:
         """What is known of each subscription's notifications."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
-from cityloop.interconnection.broker.dispatch import Delivery, Notifier
+from cityloop.interconnection.broker.dispatch import Notifier
 from cityloop.interconnection.broker.following import Follower, Following
 from cityloop.interconnection.broker.intervals import Intervals
 from cityloop.interconnection.broker.queries import Queries
@@ -15,6 +15,7 @@ from cityloop.interconnection.broker.register import Register, Registered
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.styles import style
 from cityloop.interconnection.broker.targets import target
+from cityloop.interconnection.broker.why import told_of, why
 from cityloop.standards.cim.hosted import HOSTED_PATH
 from cityloop.standards.cim.problems import Problem
 from cityloop.standards.cim.subscription import (
@@ -25,6 +26,8 @@ from cityloop.standards.cim.subscription import (
 )
 from cityloop.standards.cim.terms import Terms
 from cityloop.standards.cim.times import write_datetime
+
+MOST_EXPLAINED = 100
 
 
 class Subscriptions:
@@ -149,10 +152,25 @@ class Subscriptions:
         some = list(self._known.values())[offset : offset + limit]
         return [self._write(*one, terms, sys_attrs=sys_attrs) for one in some], len(self._known)
 
+    def why(self, id_: str, entity: str, terms: Terms) -> dict[str, Any]:
+        """Why it was told of the last write of an entity, or was not."""
+        row, follower = self._find(id_)
+        known = self.following.situation(row.s, entity)
+        return why(follower, entity, known, terms, row.modified, self.following.linked)
+
+    def why_all(self, entity: str, terms: Terms) -> list[dict[str, Any]]:
+        """The same of some that ask about an entity like this one; raises Problem
+        (ResourceNotFound) where there is none."""
+        kept = self.following.linked(entity)
+        if kept is None:
+            raise Problem("ResourceNotFound", f"Entity {entity} does not exist.")
+        ids = [self.following.id_of(s) for s in self.following.about(kept)[:MOST_EXPLAINED]]
+        return [self.why(id_, entity, terms) for id_ in ids]
+
     def _write(
         self, row: Registered, follower: Follower, terms: Terms, *, sys_attrs: bool
     ) -> dict[str, Any]:
-        told = _told(*self.following.delivery(row.s))
+        told = told_of(*self.following.delivery(row.s))
         body = write_subscription(follower.subscription, terms, self._clock(), told)
         if follower.terms.link:
             body.setdefault("jsonldContext", follower.terms.link)
@@ -167,27 +185,3 @@ class Subscriptions:
             self._intervals.close()
         self.following.close()
         await self._register.close()
-
-
-def _told(known: Delivery, pending: int) -> dict[str, Any]:
-    """What there is to say of a subscription's notifications (Table 5.2.14.2-1, and more)."""
-    told: dict[str, Any] = {}
-    if known.sent:
-        failed = known.last_failure > known.last_success
-        told = {"status": "failed" if failed else "ok"} | (
-            {"lastError": known.error} if failed else {}
-        )
-    moments = {
-        "lastNotification": known.last_notification,
-        "lastSuccess": known.last_success,
-        "lastFailure": known.last_failure,
-    }
-    counts = {
-        "timesSent": known.sent,
-        "timesFailed": known.failed,
-        "pending": pending,
-        "throttled": known.throttled,
-        "dropped": known.dropped,
-    }
-    told |= {name: write_datetime(at) for name, at in moments.items() if at}
-    return told | {name: count for name, count in counts.items() if count}

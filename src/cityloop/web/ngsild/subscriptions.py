@@ -11,6 +11,7 @@ from cityloop.web.ngsild.request import (
     Request,
     Route,
     answer_json,
+    answer_plain,
     named,
 )
 
@@ -70,6 +71,22 @@ async def delete(request: Request) -> Answer:
     return _DONE
 
 
+async def why(request: Request) -> Answer:
+    """Why it was told of the last write of an entity, or was not; beyond the standard."""
+    id_ = _id(request)
+    entity = request.params.get("entity")
+    if not entity:
+        raise bad_request("which entity? Write ?entity=<id of the entity>")
+    terms = await request.terms()
+    return answer_plain(request.tenant.subscriptions.why(id_, entity, terms))
+
+
+async def why_all(request: Request) -> Answer:
+    """The same of all subscriptions that ask about an entity like this one."""
+    terms = await request.terms()
+    return answer_plain(request.tenant.subscriptions.why_all(request.entity_id(), terms))
+
+
 def _id(request: Request) -> str:
     name = request.names[0]
     if not name:
@@ -114,6 +131,8 @@ ROUTES = (
     Route("POST", "subscriptions", create, named(), creates=True),
     Route("GET", "subscriptions", query, named("limit", "offset", "count", "options")),
     Route("GET", "subscriptions/*", retrieve, named("options")),
+    Route("GET", "subscriptions/*/why", why, named("entity")),
+    Route("GET", "entities/*/why", why_all, named()),
     Route("PATCH", "subscriptions/*", update, named()),
     Route("DELETE", "subscriptions/*", delete, named()),
 )

@@ -1,0 +1,89 @@
+"""A broker without its HTTP, with its notifier process, and what tests do to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from cityloop.city.clock import wall_time
+from cityloop.city.notifier_process import NotifierProcess
+from cityloop.interconnection.broker.context_book import ContextBook
+from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
+from cityloop.interconnection.broker.held import Held, written
+from cityloop.interconnection.broker.store import EntityStore
+from cityloop.interconnection.broker.subscriptions import Subscriptions
+from cityloop.standards.cim.writes import Alter, Delete, Put, applied
+from tests.broker.hearer import Hearer
+
+LAMP = CORE_TERMS.expand("Lamp")
+LEVEL = CORE_TERMS.expand("level")
+
+
+class Broker:
+    """The parts that a broker is made of, without its HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = EntityStore(folder, wall_time)
+        self.process = NotifierProcess()
+        channel = self.process.channel()
+        contexts = Contexts(ContextBook(folder / "contexts.db"), {})
+        self.subscriptions = Subscriptions(self.store, folder, contexts, channel)
+        channel.begun = self.subscriptions.following.dispatch.restart
+        channel.report = self.subscriptions.following.dispatch.report
+
+    async def start(self) -> None:
+        self.store.recover()
+        self.process.start()
+
+    async def write(self, name: str, level: Any, attribute: str = LEVEL) -> None:
+        before = self.store.held(name)
+        now = wall_time()
+        instance = {"type": "Property", "value": level, "createdAt": now, "modifiedAt": now}
+        if before is None:
+            attrs = {attribute: {"": instance}}
+            kept = {"id": name, "type": [LAMP], "createdAt": now, "modifiedAt": now}
+            done = written(
+                None,
+                Held(self.store.state.next_key(), kept | {"attrs": attrs}),
+                Put(kept | {"attrs": attrs}),
+            )
+        else:
+            write = Alter(name, now, {attribute: {"": instance}})
+            after = applied(before.kept, write)
+            assert after
+            done = written(before, Held(before.key, after), write)
+        await self.store.commit([done])
+
+    async def delete(self, name: str) -> None:
+        before = self.store.held(name)
+        await self.store.commit([written(before, None, Delete(name, wall_time()))])
+
+    async def close(self) -> None:
+        await self.process.close()
+        await self.subscriptions.close()
+        await self.store.close()
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Broker]:
+    broker = Broker(folder)
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+def subscription(hearer: Hearer | str, **members: Any) -> dict[str, Any]:
+    uri = hearer if isinstance(hearer, str) else hearer.url
+    notification = {"endpoint": {"uri": uri}} | members.pop("notification", {})
+    return {
+        "type": "Subscription",
+        "entities": [{"type": "Lamp"}],
+        "notification": notification,
+    } | members
+
+
+def drive(scene: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scene, 60))
