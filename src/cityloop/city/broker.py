@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -15,11 +17,14 @@ from cityloop.interconnection.broker.contexts import Contexts
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.queries import Queries
-from cityloop.interconnection.broker.store import EntityStore
+from cityloop.interconnection.broker.sighting import Sighting
+from cityloop.interconnection.broker.store import EntityStore, StoreLog
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
+from cityloop.interconnection.context import SqliteContext
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
+from cityloop.standards.cim.observed import Known
 from cityloop.standards.cim.problems import Problem, bad_request
 
 _log = structlog.get_logger()
@@ -30,10 +35,26 @@ _DEFAULT = "default"
 _NAMED = "tenant-"
 _LONGEST = 80
 _SWEEP_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CityStores:
+    """What a broker needs that serves a running city as its default tenant.
+
+    ``log``: the city's, through which writes go; ``context``: its now; ``known``: of its entities.
+    """
+
+    log: StoreLog
+    context: SqliteContext
+    known: Known
 
 
 class BrokerTenant:
-    """One tenant: what clients do to its entities, one by one and in batches, and who follows."""
+    """One tenant: what clients do to its entities, one by one and in batches, and who follows.
+
+    ``sighting``: what brings in what the sources of a ``city`` say; None in a broker of its own.
+    """
 
     any_entity = staticmethod(any_entity)
 
@@ -45,9 +66,14 @@ class BrokerTenant:
         contexts: Contexts,
         channel: Channel,
         page: int = TEMPORAL_PAGE,
+        city: CityStores | None = None,
     ) -> None:
         self.name = name
-        self.store = EntityStore(folder, clock)
+        self.store = EntityStore(folder, clock, city.log if city else None)
+        self.sighting: Sighting | None = None
+        if city is not None:
+            self.sighting = Sighting(self.store, city.context, city.log, city.known)
+        self._watch: asyncio.Task[None] | None = None
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
@@ -61,9 +87,28 @@ class BrokerTenant:
     def start(self) -> None:
         """Begin what runs beside the requests; needs a running event loop."""
         self.subscriptions.start(self.queries)
+        if self.sighting is not None:
+            loop = asyncio.get_running_loop()
+            self._watch = loop.create_task(self._look_out(self.sighting))
+
+    async def _look_out(self, sighting: Sighting) -> None:
+        """Take in what sources say while a subscription waits for it."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                if not self.subscriptions.following.idle:
+                    await sighting.catch_up()
+            except (OSError, BusyError) as error:
+                _log.warning("subscribers wait for what sources say", why=str(error))
 
     async def close(self) -> None:
         """Let what is queued be written, then let go of all files."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        if self.sighting is not None:
+            self.sighting.close()
         await self.subscriptions.close()
         self.queries.close()
         await self.store.close()
@@ -75,7 +120,8 @@ class Broker:
     ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
     others may be fetched; ``trusted``: hosts that may be fetched from though they are private
     ("host" or "host:port"); ``temporal_page``: instances of one entity in an answer that
-    tells how it evolved. Raises ConfigError, OSError and CorruptError for what cannot be opened.
+    tells how it evolved; ``city``: what the default tenant is of, else it stands alone. Raises
+    ConfigError, OSError and CorruptError for what cannot be opened.
     """
 
     def __init__(
@@ -87,6 +133,7 @@ class Broker:
         fetch: bool = True,
         trusted: Sequence[str] = (),
         temporal_page: int = TEMPORAL_PAGE,
+        city: CityStores | None = None,
     ) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
@@ -96,7 +143,7 @@ class Broker:
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self.notifier = NotifierProcess()
         self._tenants = dict(self._opened())
-        self.default = self._tenants.get("") or self._open("", root / _DEFAULT)
+        self.default = self._tenants[""] = self._made("", root / _DEFAULT, city)
         self._sweeper: asyncio.Task[None] | None = None
 
     def _opened(self) -> Iterator[tuple[str, BrokerTenant]]:
@@ -109,9 +156,9 @@ class Broker:
         tenant = self._tenants[name] = self._made(name, folder)
         return tenant
 
-    def _made(self, name: str, folder: Path) -> BrokerTenant:
-        channel = self.notifier.channel()
-        return BrokerTenant(name, folder, self._clock, self.contexts, channel, self._temporal_page)
+    def _made(self, name: str, folder: Path, city: CityStores | None = None) -> BrokerTenant:
+        channel, page = self.notifier.channel(), self._temporal_page
+        return BrokerTenant(name, folder, self._clock, self.contexts, channel, page, city)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).

@@ -8,12 +8,12 @@ position, and after a crash the log is folded again from the stored position.
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from cityloop.interconnection.checkpoints import read_memory, write_memory
-from cityloop.interconnection.picture import Picture
+from cityloop.interconnection.picture import Picture, Sight
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -43,6 +43,8 @@ CREATE TABLE checkpoints(
 """
 _PUT = "INSERT INTO entities VALUES (NULL, ?, ?, ?) \
 ON CONFLICT (type, id) DO UPDATE SET body = excluded.body"
+_FAR_BEHIND = 3_000
+"""Positions: further behind, the stored picture is nearer than the log's tail is short."""
 _REACHED = "SELECT position FROM positions WHERE fold = 'context'"
 _REACH = "INSERT OR REPLACE INTO positions VALUES ('context', ?)"
 _KEEP = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)"
@@ -56,6 +58,14 @@ class _Held(msgspec.Struct, array_like=True, frozen=True):
     operation: Operation
     dataset_id: str
     extras: dict[str, Any]
+
+
+class News(NamedTuple):
+    """What was said up to ``position`` since the news before; ``whole``: all that is known."""
+
+    sights: list[Sight]
+    position: Position
+    whole: bool
 
 
 _read_held = msgspec.msgpack.Decoder(list[_Held]).decode
@@ -102,6 +112,28 @@ class SqliteContext:
         """How many entities of each type are known."""
         with self._lock:
             return self._current().types()
+
+    def news(self, but: str) -> News:
+        """What changed since it was last asked, but in the run ``but``; all there is at first.
+
+        Who asks seldom goes on from what is stored, not from the log's long tail: all is told then.
+        """
+        with self._lock:
+            if self._picture is not None and self._log.last() - self._position > _FAR_BEHIND:
+                self._picture = None
+            whole = self._picture is None
+            picture = self._loaded(fresh=True)
+            self._fold(picture, self._log.read(self._position))
+            sights = list(picture.sights(but))
+            picture.forget_changed()
+            return News(sights, self._position, whole)
+
+    def renew(self, sights: Iterable[Sight]) -> None:
+        """Tell of ``sights`` again with the next news, as far as they still hold."""
+        with self._lock:
+            picture = self._loaded()
+            for sight in sights:
+                picture.renew(sight)
 
     def store(self) -> Position:
         """Catch up with the log and write back what changed; the position reached."""
@@ -153,8 +185,8 @@ class SqliteContext:
                 picture.fold(commit.batch)
                 self._position = commit.position
 
-    def _loaded(self) -> Picture:
-        """The picture in memory; read from the file at first."""
+    def _loaded(self, *, fresh: bool = False) -> Picture:
+        """The picture in memory; read from the file at first. ``fresh``: what is read is news."""
         if self._picture is None:
             picture = Picture(event_types())
             with sqlite_errors(self._path), snapshot(self._database):
@@ -167,7 +199,8 @@ class SqliteContext:
             changes = (c for type_, entity, body in found for c in _read(type_, entity, body))
             frames, rest = read_frames(changes)
             picture.fold(Batch("", "", 0, tuple(frames), tuple(rest)))
-            picture.forget_changed()
+            if not fresh:
+                picture.forget_changed()
             self._picture = picture
         return self._picture
 

@@ -4,8 +4,8 @@ Held in columns per entity type, so that a frame is folded with a few array oper
 column can hold (deletes, datasets, extras) is held change by change.
 """
 
-from collections.abc import Iterator, Set
-from typing import Any
+from collections.abc import Iterator, Mapping, Set
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,16 @@ from cityloop.kernel.rows import Rows
 from cityloop.kernel.view import Table
 
 Ints = npt.NDArray[np.int64]
+
+
+class Sight(NamedTuple):
+    """What was said anew of one entity: attribute → value (None for null) and when."""
+
+    type: str
+    entity: str
+    cells: Mapping[str, tuple[Any, CityTime]]
+
+
 _UNSEEN = -(2**63)
 _LISTS_KEPT = 1024
 
@@ -30,12 +40,14 @@ class _Cells:
         self.null: Bools = np.zeros(rows, np.bool_)
         self.at: Ints = np.full(rows, _UNSEEN, np.int64)
         self.run: npt.NDArray[np.int32] = np.zeros(rows, np.int32)
+        self.fresh: Bools = np.zeros(rows, np.bool_)
 
     def grow(self, rows: int) -> None:
         self.values = _grown(self.values, rows, 0)
         self.null = _grown(self.null, rows, 0)
         self.at = _grown(self.at, rows, _UNSEEN)
         self.run = _grown(self.run, rows, 0)
+        self.fresh = _grown(self.fresh, rows, 0)
 
     def put(self, rows: Ints, values: Array, null: Bools | None, at: int | Ints, run: int) -> None:
         """Write ``values`` to ``rows``; kinds of values that differ are kept as they are."""
@@ -45,6 +57,7 @@ class _Cells:
         self.null[rows] = False if null is None else null
         self.at[rows] = at
         self.run[rows] = run
+        self.fresh[rows] = True
 
 
 def _grown(array: Array, rows: int, fill: int) -> Any:
@@ -284,10 +297,37 @@ class Picture:
             names = tuple(field.index) if rows else ()
             yield from ((type_, names[row]) for row in rows)
 
+    def sights(self, but: str) -> Iterator[Sight]:
+        """What was said anew of each entity since ``forget_changed``, but in the run ``but``."""
+        code = self._run_code.get(but, -1)
+        for type_, field in self._fields.items():
+            yield from _sights(type_, field, code)
+
+    def renew(self, sight: Sight) -> None:
+        """Count what ``sight`` tells as said anew."""
+        field = self._fields[sight.type]
+        for attribute in sight.cells:
+            field.cells[attribute].fresh[field.index[sight.entity]] = True
+
     def forget_changed(self) -> None:
         """From here on, count changes anew."""
         for field in self._fields.values():
             field.dirty[:] = False
+            for cells in field.cells.values():
+                cells.fresh[:] = False
+
+
+def _sights(type_: str, field: _Field, but: int) -> Iterator[Sight]:
+    names = tuple(field.index)
+    found: dict[int, dict[str, tuple[Any, CityTime]]] = {}
+    for attribute, cells in field.cells.items():
+        fresh = cells.fresh[: len(names)] & (cells.at[: len(names)] != _UNSEEN)
+        rows = np.flatnonzero(fresh & (cells.run[: len(names)] != but))
+        values, times = cells.values[rows].tolist(), cells.at[rows].tolist()
+        nulls = cells.null[rows].tolist()
+        for row, value, at, null in zip(rows.tolist(), values, times, nulls, strict=True):
+            found.setdefault(row, {})[attribute] = (None if null else value), CityTime(at)
+    return (Sight(type_, names[row], cells) for row, cells in found.items())
 
 
 def _number(change: Change) -> float | None:

@@ -12,7 +12,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from cityloop.kernel.errors import ConfigError
 from cityloop.web.api_admin import AdminRoutes
@@ -30,7 +30,7 @@ from cityloop.web.openapi import document
 from cityloop.web.port import CityPort
 from cityloop.web.problems import HANDLERS
 from cityloop.web.route import Endpoint, endpoints, get, routes
-from cityloop.web.security import LOOPBACK, Doorkeeper
+from cityloop.web.security import API_PATH, LOOPBACK, Doorkeeper
 
 _GZIP: dict[str, Any] = {
     "minimum_size": 1_000,
@@ -85,21 +85,25 @@ class _Assets(StaticFiles):
 
 
 def create_app(
-    city: CityPort, assets: Path = ASSETS, hosts: frozenset[str] = LOOPBACK
+    city: CityPort,
+    assets: Path = ASSETS,
+    hosts: frozenset[str] = LOOPBACK,
+    broker: ASGIApp | None = None,
 ) -> Starlette:
     """The application for one city.
 
     ``assets``: folder of the built front end. ``hosts``: names, without port, by which clients may
-    address this server. Raises ConfigError when the front end was not built. Setting the
-    ``asyncio.Event`` ``app.state.closing`` ends every stream; ``app.state.table`` is the table of
-    endpoints.
+    address this server. ``broker``: answers all below /ngsi-ld. Raises ConfigError when the front
+    end was not built. Setting the ``asyncio.Event`` ``app.state.closing`` ends every stream;
+    ``app.state.table`` is the table of endpoints.
     """
     if not (assets / "index.html").is_file():
         raise ConfigError(f"{assets} holds no index.html: build the front end with `make setup`")
     closing = asyncio.Event()
     table = route_table(city, closing)
+    api = [Mount(API_PATH, broker)] if broker is not None else []
     app = Starlette(
-        routes=[*routes(table), Mount("/", _Assets(directory=assets, html=True))],
+        routes=[*routes(table), *api, Mount("/", _Assets(directory=assets, html=True))],
         middleware=[Middleware(Doorkeeper, hosts=hosts), Middleware(GZipMiddleware, **_GZIP)],
         exception_handlers=HANDLERS,
     )

@@ -3,18 +3,21 @@
 import asyncio
 import signal
 import socket
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 
+from cityloop.city.city_broker import has_subscribers, open_city_broker
 from cityloop.city.journal import keep_journal
 from cityloop.city.live import LiveCity
 from cityloop.city.site import WebSpec
 from cityloop.city.wire import Line, Ready
 from cityloop.web import HOST
 from cityloop.web.app import Server, create_app
+from cityloop.web.ngsild.of_city import CityApi
 
 ASSETS = Path(__file__).parent / "static"
 
@@ -28,9 +31,15 @@ def main(spec: WebSpec, supervisor: "Connection[Any, Any]") -> None:
 
 async def _serve(spec: WebSpec, supervisor: Line) -> None:
     city = LiveCity(spec.site, spec.hub, spec.truth, supervisor)
-    server = _Server(create_app(city, ASSETS), supervisor, spec.port)
+    wanted = has_subscribers(spec.site)
+    broker = CityApi(partial(open_city_broker, spec.site), wanted=wanted)
+    server = _Server(create_app(city, ASSETS, broker=broker), supervisor, spec.port)
     city.start(asyncio.get_running_loop(), server.end)
-    await server.serve()
+    broker.start()
+    try:
+        await server.serve()
+    finally:
+        await broker.close()
 
 
 class _Server(Server):

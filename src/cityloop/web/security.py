@@ -28,6 +28,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+API_PATH = "/ngsi-ld"
+"""Below it the context broker answers, which has limits and words of its own."""
+
 
 class Doorkeeper:
     """ASGI middleware: refuses foreign hosts, foreign or untyped posts and large bodies, and sets
@@ -58,9 +61,13 @@ class Doorkeeper:
         if scope["method"] in {"GET", "HEAD"}:
             return None
         origin = headers.get("origin", "")
+        if where.startswith(API_PATH + "/") and not origin:
+            return None  # not from a browser's page: those say whence they come
         if origin.partition("://")[2] != host:
             what = f"Commands are taken from this server's own page, not from origin {origin!r}."
             return 403, what, where, f"Send the header Origin: {scope['scheme']}://{host}."
+        if where.startswith(API_PATH + "/"):
+            return None
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             what = "Commands are taken as JSON only."
             return 415, what, where, "Send the header Content-Type: application/json."

@@ -66,6 +66,12 @@ class Following:
         self._styles: dict[Style, Style] = {}
         self._latest = Latest()
         store.folds.append(self.follow)
+        store.watchers.append(self.follow)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no subscription."""
+        return not self._followers
 
     def put(self, follower: Follower, to: Target) -> None:
         """Follow for a subscription from now on; it replaces the one of its number."""

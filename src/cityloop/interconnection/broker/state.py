@@ -74,6 +74,10 @@ class State:
         """The log position that the tables have reached."""
         return Position(number(self.connection, _REACHED))
 
+    def reach(self, position: Position) -> None:
+        """Note the position that the tables have reached; within a transaction of the caller."""
+        self.connection.execute(_REACH, (position,))
+
     def next_key(self) -> int:
         """A key that no entity ever had since the file was opened."""
         self._next += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import apsw
 import structlog
@@ -21,7 +21,7 @@ from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.sqlite import sqlite_errors, transaction
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError, CorruptError
-from cityloop.kernel.ports import Batch, Commit, Position
+from cityloop.kernel.ports import Batch, Commit, Log, Position
 from cityloop.standards.cim.writes import applied, read_write
 
 _log = structlog.get_logger()
@@ -44,19 +44,29 @@ class _Waiting:
     done: "asyncio.Future[Position]"
 
 
+class StoreLog(Log, Protocol):
+    """The log of a store, which lets go of it at the end."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
+
 class EntityStore:
     """Entities of one tenant in ``folder``; one process and one event loop use it.
 
-    ``clock``: wall time. Raises OSError when the disk fails, CorruptError when what is stored fails
-    its check. Call ``recover`` first, once all ``folds`` are in place.
+    ``clock``: wall time. ``log``: where writes go, by default one of its own in ``folder``. Raises
+    OSError when the disk fails, CorruptError when what is stored fails its check. Call ``recover``
+    first, once all ``folds`` are in place.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, log: StoreLog | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.clock = clock
-        self.log = SqliteLog(folder, clock)
+        self.log: StoreLog = log or SqliteLog(folder, clock)
         self.state = State(folder)
         self.folds: list[Fold] = []
+        self.watchers: list[Fold] = []
         self._pending: dict[str, Written] = {}
         self._queue: list[_Waiting] = []
         self._queued = 0
@@ -170,6 +180,25 @@ class EntityStore:
             self.state.apply(done, position)
             for fold in self.folds:
                 fold(done, position)
+
+    def is_pending(self, id_: str) -> bool:
+        """Whether a write of an entity is queued."""
+        return id_ in self._pending
+
+    def observe(self, done: Sequence[Written], position: Position) -> None:
+        """Take in what sources said up to ``position`` of the city's log, of entities of which no
+        write is queued; ``watchers`` alone are told. What a crash undoes is said again.
+        """
+        with sqlite_errors(self.state.path), transaction(self.connection):
+            self.state.apply(done, self.state.position)
+            for watch in self.watchers:
+                watch(done, position)
+
+    def reach(self, position: Position) -> None:
+        """Note that all writes up to ``position`` are taken in, where none is under way."""
+        if not self._queue and (self._writer is None or self._writer.done()):
+            with sqlite_errors(self.state.path), transaction(self.connection):
+                self.state.reach(max(position, self.state.position))
 
     def _acknowledge(self, group: Sequence[_Waiting], position: Position) -> None:
         for waiting in group:

@@ -80,6 +80,8 @@ class NgsiLdApp:
                 raise Problem("InvalidRequest", f"no parameter {name!r} here; there are {told}")
         _check_length(request)
         self._choose_tenant(request, route)
+        if request.tenant.sighting is not None:
+            await request.tenant.sighting.catch_up()
         return await route.handler(request)
 
     def _choose_tenant(self, request: Request, route: Route) -> None:
@@ -92,6 +94,13 @@ def _check_length(request: Request) -> None:
     """Raise Problem (411) for a body whose length is not told, chunked ones among them (6.3.4)."""
     if request.method in ("POST", "PATCH", "PUT") and not request.header(b"content-length"):
         raise Problem("InvalidRequest", "the request has no Content-Length", status=411)
+
+
+async def told(problem: Problem, send: Send) -> None:
+    """Answer a request that no broker sees."""
+    status, body, headers = _told(problem)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _told(problem: Problem) -> Answer:
