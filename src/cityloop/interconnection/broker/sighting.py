@@ -79,7 +79,7 @@ class Sighting:
             if after is not None:
                 key = before.key if before else self._store.state.next_key()
                 held[id_] = one = Held(key, after)
-                yield Written(before, one, Alter(id_, now, {}), b"")
+                yield Written(before, one, Alter(id_, now, {}), b"", id_)
 
     def close(self) -> None:
         """Let go of the files."""
