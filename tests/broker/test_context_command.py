@@ -1,9 +1,14 @@
 """``cityloop context``: a broker on the command line."""
 
 import json
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -45,3 +50,65 @@ def test_the_broker_s_reason_is_told(address: str) -> None:
 def test_a_broker_that_is_not_there_is_told_with_how_to_start_one() -> None:
     # Nobody serves HTTP on the port of "discard".
     assert "cityloop broker" in said("get", "urn:x:1", "--broker", "http://127.0.0.1:9")
+
+
+@contextmanager
+def listening(address: str, *words: str) -> Iterator[Popen[str]]:
+    """A command that follows, once it says that it has subscribed; ended as by Ctrl-C."""
+    command = [sys.executable, "-m", "cityloop", "context", *words, "--broker", address]
+    with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stderr
+        assert "subscribed as urn:ngsi-ld:Subscription:" in process.stderr.readline()
+        yield process
+        process.send_signal(signal.SIGINT)
+
+
+def subscriptions(address: str) -> list[str]:
+    answer = httpx.get(f"{address}/ngsi-ld/v1/subscriptions")
+    return [one["id"] for one in answer.json()]
+
+
+def post(level: int) -> str:
+    return json.dumps({"id": "urn:ngsi-ld:Post:1", "type": "Post", "level": level})
+
+
+def test_tail_tells_each_change_in_a_line_and_leaves_nothing_behind(address: str) -> None:
+    with listening(address, "tail", "--type", "Post") as tail:
+        for level in (1, 2):
+            said("put", "-", "--broker", address, given=post(level))
+        assert tail.stdout
+        lines = [tail.stdout.readline().split("  ", 1)[1] for _ in range(2)]
+    assert lines == [
+        "created  urn:ngsi-ld:Post:1  Post  level 1\n",
+        "updated  urn:ngsi-ld:Post:1  Post  level 1 → 2\n",
+    ]
+    assert tail.returncode == 0
+    assert subscriptions(address) == []
+
+
+def test_subscribe_prints_notifications_until_so_many_came(address: str) -> None:
+    words = ("--id", "urn:ngsi-ld:Post:1", "--q", "level>5", "--format", "keyValues")
+    with listening(address, "subscribe", *words, "--count", "1") as listener:
+        for level in (3, 7):
+            said("put", "-", "--broker", address, given=post(level))
+        assert listener.stdout
+        told = json.loads(listener.stdout.readline())
+        assert listener.wait(20) == 0
+    assert told["data"] == [json.loads(post(7))]
+    assert subscriptions(address) == []
+
+
+def test_a_subscription_that_is_kept_outlives_its_listener(address: str) -> None:
+    with listening(address, "subscribe", "--type", "Post", "--keep"):
+        pass
+    (name,) = subscriptions(address)
+    kept = httpx.get(f"{address}/ngsi-ld/v1/subscriptions/{name}").json()
+    assert "expiresAt" not in kept
+
+
+def test_a_subscription_of_a_listener_that_was_killed_expires(address: str) -> None:
+    with listening(address, "tail", "--type", "Post") as tail:
+        tail.kill()
+    names = subscriptions(address)
+    found = [httpx.get(f"{address}/ngsi-ld/v1/subscriptions/{name}").json() for name in names]
+    assert any("expiresAt" in one for one in found)
