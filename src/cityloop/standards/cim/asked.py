@@ -69,6 +69,10 @@ class Shape:
     geometry: str = LOCATION
     contained_by: frozenset[str] = frozenset()
 
+    def at(self, now: int) -> "Shape":
+        """The same at a time [ms]: what has expired by then is left out."""
+        return replace(self, view=replace(self.view, now=now))
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -93,7 +97,7 @@ def check_names(parameters: Parameters, known: frozenset[str]) -> None:
         )
 
 
-def read_shape(parameters: Parameters, terms: Terms, *, geojson: bool, now: int) -> Shape:
+def read_shape(parameters: Parameters, terms: Terms, *, geojson: bool, now: int = 0) -> Shape:
     """The representation asked for; raises Problem. ``geojson``: the answer will be GeoJSON."""
     if "geometryProperty" in parameters and not geojson:
         raise bad_request("geometryProperty goes with Accept: application/geo+json only")
@@ -210,7 +214,7 @@ def read_asked(
     terms: Terms,
     *,
     geojson: bool,
-    now: int,
+    now: int = 0,
     selectors: tuple[Selector, ...] | None = None,
 ) -> Asked:
     """The query; ``selectors`` where a body named them. Raises Problem, TooManyResults among."""

@@ -4,7 +4,7 @@ Also one entity by its id (6.5), which may bring along those that it links to.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -29,9 +29,17 @@ from cityloop.standards.cim.query_body import read_body
 from cityloop.standards.cim.selection.memory import has_types
 from cityloop.standards.cim.selection.types import read_types
 from cityloop.standards.cim.terms import Terms
-from cityloop.standards.cim.written import write_document
+from cityloop.standards.cim.written import document_writer
 from cityloop.web.ngsild.negotiation import ENTITIES, GEO_JSON, JSON
-from cityloop.web.ngsild.request import Answer, Headers, Request, Route, link_header
+from cityloop.web.ngsild.request import (
+    LONG_QUERY,
+    Answer,
+    Headers,
+    Request,
+    Route,
+    link_header,
+    params_of,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,10 +52,10 @@ async def retrieve(request: Request) -> Answer:
     entities = request.tenant.entities
     if not request.params and media == JSON and not request.header(b"prefer"):
         document = entities.get(id_).doc
-        body = write_document(document, terms, PLAIN, entities.now())
+        body = document_writer(terms, PLAIN)(document, entities.now())
         return Answer(200, body, _content(media, terms))
     _refuse_maps(request)
-    shape = read_shape(request.params, terms, geojson=media == GEO_JSON, now=entities.now())
+    shape = read_shape(request.params, terms, geojson=media == GEO_JSON)
     types = request.params.get("type", "*")
     fits = request.tenant.any_entity if types == "*" else has_types(read_types(types, terms.expand))
     kept = entities.get(id_, fits).kept
@@ -66,9 +74,15 @@ async def query(request: Request) -> Answer:
     _refuse_maps(request)
     terms = await request.terms()
     media = request.accept(ENTITIES)
-    now = request.tenant.entities.now()
-    asked = read_asked(request.params, terms, geojson=media == GEO_JSON, now=now)
+    query: bytes = request.scope["query_string"]
+    read = _asked.__wrapped__ if len(query) > LONG_QUERY else _asked
+    asked = read(query, terms, geojson=media == GEO_JSON)
     return await _page(request, asked, terms, media)
+
+
+@lru_cache(maxsize=1_024)
+def _asked(query: bytes, terms: Terms, *, geojson: bool) -> Asked:
+    return read_asked(params_of(query), terms, geojson=geojson)
 
 
 async def query_by_body(request: Request) -> Answer:
@@ -81,7 +95,6 @@ async def query_by_body(request: Request) -> Answer:
         {**request.params, **said},
         terms,
         geojson=media == GEO_JSON,
-        now=request.tenant.entities.now(),
         selectors=selectors,
     )
     return await _page(request, asked, terms, media)
@@ -121,13 +134,14 @@ class _Answering:
         """The entities of a page, as `bodies`; already encoded where nothing is to be added."""
         if self._media != JSON or shape.join or self._request.header(b"prefer"):
             return self.bodies(found.entities, shape)
-        now = shape.view.now
-        view = level_view(replace(shape.view, now=0), shape.pick, shape.omit)
-        written = (write_document(each, self._terms, view, now) for each in found.documents)
+        view = level_view(shape.view, shape.pick, shape.omit)
+        write, now = document_writer(self._terms, view), self._request.tenant.entities.now()
+        written = [write(each, now) for each in found.documents]
         return [msgspec.Raw(body) for body in written if body != b"{}"]
 
     def bodies(self, entities: Sequence[Kept], shape: Shape) -> list[dict[str, Any]]:
         """The entities with what they link to, without @context."""
+        shape = shape.at(self._request.tenant.entities.now())
         version = read_version(self._request.header(b"prefer"))
         fetch = self._request.tenant.queries.by_ids
         if version is not None:
@@ -173,20 +187,23 @@ def _links(request: Request, asked: Asked, found: Found, media: str) -> list[byt
     """Where the pages before and after this one are (6.3.10)."""
     links = []
     if asked.offset and asked.limit:
-        links.append(_link(request, max(0, asked.offset - asked.limit), asked, "prev", media))
+        links.append((max(0, asked.offset - asked.limit), "prev"))
     if found.more and asked.limit:
-        links.append(_link(request, asked.offset + asked.limit, asked, "next", media))
-    return links
+        links.append((asked.offset + asked.limit, "next"))
+    query: bytes = request.scope["query_string"]
+    write = _link.__wrapped__ if len(query) > LONG_QUERY else _link
+    path = request.scope["path"]
+    return [write(path, query, asked.limit, offset, rel, media) for offset, rel in links]
 
 
-def _link(request: Request, offset: int, asked: Asked, rel: str, media: str) -> bytes:
-    said = {**request.params, "limit": str(asked.limit), "offset": str(offset)}
-    query = "&".join(
+@lru_cache(maxsize=1_024)
+def _link(path: str, query: bytes, limit: int, offset: int, rel: str, media: str) -> bytes:
+    said = {**params_of(query), "limit": str(limit), "offset": str(offset)}
+    text = "&".join(
         f"{quote(name, safe='')}={quote(value, safe=':/*.@!$()~')}"
         for name, value in sorted(said.items())
     )
-    path = request.scope["path"].rstrip("/")
-    return f'<{path}?{query}>; rel="{rel}"; type="{media}"'.encode()
+    return f'<{path.rstrip("/")}?{text}>; rel="{rel}"; type="{media}"'.encode()
 
 
 _PAGED = frozenset(

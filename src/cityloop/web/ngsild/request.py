@@ -1,6 +1,8 @@
 """A request of the NGSI-LD API as its handlers see it, and the answer they give."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
@@ -42,6 +44,23 @@ class DisconnectedError(Exception):
     """The client hung up before its body was whole."""
 
 
+LONG_QUERY = 1_024
+"""Bytes of a query that is not remembered; machines ask the shorter ones again and again."""
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
+def params_of(query: bytes) -> Mapping[str, str]:
+    """The parameters of a query, decoded; of several of one name the last."""
+    return _decoded(query) if len(query) > LONG_QUERY else _remembered(query)
+
+
+def _decoded(query: bytes) -> Mapping[str, str]:
+    return MappingProxyType(dict(parse_qsl(query.decode(), True))) if query else _NO_PARAMS
+
+
+_remembered = lru_cache(maxsize=1_024)(_decoded)
+
+
 class Request:
     """One request. ``names``: what stands in the path at the ``*`` of its route, decoded."""
 
@@ -55,7 +74,7 @@ class Request:
         self.tenant: BrokerTenant = broker.default
         self._receive = receive
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._params: dict[str, str] | None = None
+        self._params: Mapping[str, str] | None = None
 
     @property
     def method(self) -> str:
@@ -69,10 +88,9 @@ class Request:
 
     @property
     def params(self) -> Mapping[str, str]:
-        """The parameters of the query, decoded; of several of one name the last."""
+        """What ``params_of`` finds in the query."""
         if self._params is None:
-            query = self.scope["query_string"]
-            self._params = dict(parse_qsl(query.decode(), True)) if query else {}
+            self._params = params_of(self.scope["query_string"])
         return self._params
 
     def listed(self, name: str) -> list[str]:
