@@ -85,3 +85,24 @@ def test_what_is_written_to_an_entity_is_its_history_after_a_kill_too(broker: Ru
     broker.kill()
     broker.start()
     assert [value for value, _ in pairs(broker, "now")] == [1, 2]
+
+
+def test_a_query_of_many_sees_all_that_is_acknowledged_before_and_after_a_kill(
+    broker: Running,
+) -> None:
+    speed = {"type": "Property", "value": 1.5, "observedAt": HOUR.format(0)}
+    for start in range(0, 3_000, 1_000):
+        cars = [
+            {"id": f"urn:ngsi-ld:Car:{number:04d}", "type": "Car", "speed": speed}
+            for number in range(start, start + 1_000)
+        ]
+        broker.post("/entityOperations/upsert", cars)
+    path = (
+        "/temporal/entities?type=Car&limit=1000&offset=2000&options=aggregatedValues"
+        f"&aggrMethods=totalCount&timerel=after&timeAt={HOUR.format(0)}"
+    )
+    told = broker.get(path)
+    assert [each["id"][-4:] for each in told] == [f"{number:04d}" for number in range(2000, 3000)]
+    broker.kill()
+    broker.start()
+    assert broker.get(path) == told

@@ -9,11 +9,13 @@ from urllib.parse import quote, unquote
 
 import structlog
 
+from cityloop.city.history_process import HistoryProcess
 from cityloop.city.notifier_process import Channel, NotifierProcess
 from cityloop.interconnection.broker.batches import Batches
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.context_fetch import Fetcher
 from cityloop.interconnection.broker.contexts import Contexts
+from cityloop.interconnection.broker.historian import Folder
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.queries import Queries
@@ -65,6 +67,7 @@ class BrokerTenant:
         clock: Clock,
         contexts: Contexts,
         channel: Channel,
+        fold: Folder,
         page: int = TEMPORAL_PAGE,
         city: CityStores | None = None,
     ) -> None:
@@ -77,15 +80,17 @@ class BrokerTenant:
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
-        self.temporal = Temporal(self.store, self.queries)
+        self.temporal = Temporal(self.store, self.queries, fold)
         self.page = page
         self.subscriptions = Subscriptions(self.store, folder, contexts, channel, name)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
         self.store.recover()
+        self.temporal.recover()
 
     def start(self) -> None:
         """Begin what runs beside the requests; needs a running event loop."""
+        self.temporal.start()
         self.subscriptions.start(self.queries)
         if self.sighting is not None:
             loop = asyncio.get_running_loop()
@@ -110,6 +115,7 @@ class BrokerTenant:
         if self.sighting is not None:
             self.sighting.close()
         await self.subscriptions.close()
+        await self.temporal.close()
         self.queries.close()
         await self.store.close()
 
@@ -142,6 +148,7 @@ class Broker:
         book = ContextBook(root / "contexts.db")
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self.notifier = NotifierProcess()
+        self._historian = HistoryProcess()
         self._tenants = dict(self._opened())
         self.default = self._tenants[""] = self._made("", root / _DEFAULT, city)
         self._sweeper: asyncio.Task[None] | None = None
@@ -157,8 +164,8 @@ class Broker:
         return tenant
 
     def _made(self, name: str, folder: Path, city: CityStores | None = None) -> BrokerTenant:
-        channel, page = self.notifier.channel(), self._temporal_page
-        return BrokerTenant(name, folder, self._clock, self.contexts, channel, page, city)
+        channel, page, fold = self.notifier.channel(), self._temporal_page, self._historian.fold
+        return BrokerTenant(name, folder, self._clock, self.contexts, channel, fold, page, city)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).
@@ -203,3 +210,4 @@ class Broker:
         await self.notifier.close()
         for tenant in self.tenants():
             await tenant.close()
+        await self._historian.close()

@@ -14,6 +14,7 @@ class CityLog:
     """``broker.store.StoreLog`` of a running city: the hub stays the only one who writes."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
         self._log = SqliteLog(folder, clock, readonly=True)
 
     def append(self, batches: Sequence[Batch]) -> Position:

@@ -1,23 +1,41 @@
-"""Reads the history of entities: which have one, and their instances in a window of time."""
+"""Reads how entities evolved: their instances in a window of time, corrections laid over them."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 import msgspec
+import numpy as np
+import pyarrow as pa
 
-from cityloop.interconnection.broker.history import (
-    EVERY,
+from cityloop.interconnection.broker.corrections import (
+    Corrections,
+    corrected_by,
     instance_id,
-    keys_of,
-    past_of,
-    read_instance_id,
 )
+from cityloop.interconnection.broker.history import corrections_of
+from cityloop.interconnection.broker.past_files import Files
+from cityloop.interconnection.broker.past_rows import (
+    Ints,
+    instances,
+    instances_of,
+    integers,
+    numbered,
+    series_of,
+    texts,
+)
+from cityloop.interconnection.broker.tail import Seen
+from cityloop.interconnection.sqlite import rows
+from cityloop.kernel.ports import Position
 from cityloop.standards.cim.evolution import Moment, time_of
-from cityloop.standards.cim.kept import Attributes, Instance, Kept
+from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.temporal_query import TemporalQuery
+from cityloop.standards.cim.times import read_datetime
 
 _decode = msgspec.json.Decoder().decode
+_COLUMNS = {"observedAt": "time", "createdAt": "createdAt", "modifiedAt": "modifiedAt"}
+_EVERYTHING = TemporalQuery(time_property="modifiedAt")
 
 
 class Evolution(NamedTuple):
@@ -27,67 +45,183 @@ class Evolution(NamedTuple):
     moments: list[Moment]
 
 
-def evolution(
-    connection: apsw.Connection,
-    id_: str,
-    query: TemporalQuery,
-    attributes: frozenset[str] | None = None,
-) -> Evolution | None:
-    """How an entity evolved in the window, of each attribute the last N; None: it is unknown.
+@dataclass(frozen=True)
+class PastReader:
+    """The history at one moment: the files, and in the tail what came after their position.
 
-    Of two instances of one attribute and datasetId that were observed at the same time the one
-    written later counts: it corrects the other.
+    ``entities``: the tables of the entities as they are now.
     """
-    kept = _described(connection, id_)
-    if kept is None:
-        return None
-    found: list[Moment] = []
-    for key in keys_of(connection, id_):
-        found += _Reader(connection, key, query, attributes).read()
-    found = _corrected(found)
-    found.sort(key=lambda moment: (moment.time, moment.written))
-    return Evolution(kept, found if query.last_n is None else _last(found, query.last_n))
+
+    entities: apsw.Connection
+    files: Files
+    tail: Seen
+
+    @property
+    def start(self) -> int:
+        """The number of the first write that is not in the files."""
+        return numbered(Position(self.files.position + 1), 0)
+
+    def evolution(
+        self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None = None
+    ) -> Evolution | None:
+        """How an entity evolved in the window, of each attribute the last N; None: it is unknown.
+
+        Of two instances of one attribute and datasetId that were observed at the same time the one
+        written later counts: it corrects the other.
+        """
+        known = self.corrections(id_)
+        kept = self._described(id_, known)
+        if kept is None:
+            return None
+        wanted = _Wanted(query, attributes, known)
+        found = [
+            moment
+            for segment in self.files.segments
+            for table in segment.of(id_)
+            for moment in wanted.of_rows(table)
+        ]
+        found += self._newest(id_, wanted)
+        moments = wanted.settled(_corrected(found))
+        return Evolution(kept, moments if query.last_n is None else _last(moments, query.last_n))
+
+    def instance(self, id_: str, name: str) -> Moment | None:
+        """One instance of an entity's history by its instanceId."""
+        found = self.evolution(id_, _EVERYTHING)
+        moments = found.moments if found else []
+        return next((moment for moment in moments if moment.id == name), None)
+
+    def of_past(self) -> list[Kept]:
+        """Entities whose past was written to as such (no attributes among)."""
+        ids = dict.fromkeys(
+            id_ for (id_,) in rows(self.files.connection, "SELECT id FROM described")
+        )
+        ids |= dict.fromkeys(self.tail.of_past())
+        known = (self.corrections(id_).described for id_ in sorted(ids))
+        return [{**described, "attrs": {}} for described in known if described]
+
+    def corrections(self, id_: str) -> Corrections:
+        """What is to be laid over the instances of an entity."""
+        known = corrections_of(self.files.connection, id_)
+        return corrected_by(self.tail.of(id_, self.start), known)
+
+    def described(self, id_: str) -> Kept | None:
+        """The entity as it is now, else as far as its past says."""
+        return self._described(id_, self.corrections(id_))
+
+    def _described(self, id_: str, known: Corrections) -> Kept | None:
+        row = self.entities.execute("SELECT doc FROM entities WHERE id = ?", (id_,)).fetchone()
+        past = known.described
+        if row is None:
+            return {**past, "attrs": {}} if past else None
+        kept: Kept = _decode(row[0])
+        if past is not None:
+            kept["type"] = list(dict.fromkeys([*kept["type"], *past["type"]]))
+        return kept
+
+    def _newest(self, id_: str, wanted: "_Wanted") -> Iterator[Moment]:
+        for number, write in self.tail.of(id_, self.start):
+            for place, (attribute, dataset, instance) in enumerate(instances_of(write)):
+                if wanted.means(attribute, dataset, number):
+                    time = time_of(instance, wanted.time_property)
+                    if time is not None and wanted.covers(time):
+                        name = instance_id(number, place)
+                        yield Moment(time, attribute, dataset, name, instance, (number, place))
+
+
+class _Wanted:
+    """Which instances of one entity are asked for.
+
+    Where some were revised, their times may have changed: then all are read and looked at.
+    """
+
+    def __init__(
+        self, query: TemporalQuery, attributes: frozenset[str] | None, known: Corrections
+    ) -> None:
+        self._query = query
+        self._attributes = attributes
+        self._known = known
+        self._all = bool(known.revised) or query.time_property not in _COLUMNS
+        self.time_property = "modifiedAt" if self._all else query.time_property
+
+    def means(self, attribute: str, dataset: str, number: int) -> bool:
+        """Whether the attribute is asked for and not forgotten."""
+        if self._attributes is not None and attribute not in self._attributes:
+            return False
+        return number > self._known.until(attribute, dataset)
+
+    def covers(self, time: int) -> bool:
+        """Whether a time is asked for."""
+        return self._all or self._query.covers(time)
+
+    def of_rows(self, table: pa.Table) -> list[Moment]:
+        """Those among the rows of a file; of each series no more than the last N."""
+        times, numbers = integers(table, _COLUMNS[self.time_property]), integers(table, "write")
+        series = series_of(table)
+        starts = np.flatnonzero(np.diff(series, prepend=-1))
+        firsts = table.take(pa.array(starts, pa.int64()))
+        attributes, datasets = texts(firsts["attribute"]), texts(firsts["datasetId"])
+        ends = [*starts[1:].tolist(), len(series)]
+        picked: list[Ints] = []
+        for start, end, attribute, dataset in zip(
+            starts.tolist(), ends, attributes, datasets, strict=True
+        ):
+            if self._attributes is None or attribute in self._attributes:
+                forgotten = self._known.until(attribute, dataset)
+                own = slice(start, end)
+                picked.append(start + self._of_series(times[own], numbers[own], forgotten))
+        return self._moments(table, times, numbers, np.concatenate(picked)) if picked else []
+
+    def _of_series(self, times: Ints, numbers: Ints, forgotten: int) -> Ints:
+        keep = numbers > forgotten
+        query = self._query
+        if not self._all:
+            if query.start is not None:
+                keep &= times >= query.start
+            if query.end is not None:
+                keep &= times < query.end
+        found: Ints = np.flatnonzero(keep)
+        if self._all or query.last_n is None or len(found) <= query.last_n:
+            return found
+        if self.time_property != "observedAt":
+            found = found[np.lexsort((numbers[found], times[found]))]
+        return found[-query.last_n :]
+
+    def _moments(self, table: pa.Table, times: Ints, numbers: Ints, picked: Ints) -> list[Moment]:
+        attributes, datasets, places = (
+            table[name].take(picked).to_pylist() for name in ("attribute", "datasetId", "place")
+        )
+        return [
+            Moment(time, attribute, dataset, instance_id(number, place), instance, (number, place))
+            for time, attribute, dataset, number, place, instance in zip(
+                *(times[picked].tolist(), attributes, datasets, numbers[picked].tolist(), places),
+                instances(table, picked),
+                strict=True,
+            )
+        ]
+
+    def settled(self, moments: list[Moment]) -> list[Moment]:
+        """What they are now, in the order of the time that is asked for."""
+        if self._all:
+            moments = _corrected([valid for moment in moments for valid in self._valid(moment)])
+        moments.sort(key=lambda moment: (moment.time, moment.written))
+        return moments
+
+    def _valid(self, moment: Moment) -> Iterator[Moment]:
+        instance = self._known.revised.get(moment.written, moment.instance)
+        time = None if instance is None else time_of(instance, self._query.time_property)
+        if instance is not None and time is not None and self._query.covers(time):
+            yield moment._replace(time=time, instance=instance)
 
 
 def _corrected(moments: list[Moment]) -> list[Moment]:
     latest: dict[object, Moment] = {}
     for moment in moments:
-        observed = moment.instance.get("observedAt")
-        place = (moment.attribute, moment.dataset, observed) if observed else moment.id
+        told = moment.instance.get("observedAt")
+        place = (moment.attribute, moment.dataset, read_datetime(told)) if told else moment.id
         other = latest.get(place)
         if other is None or other.written < moment.written:
             latest[place] = moment
     return list(latest.values())
-
-
-def past_entities(connection: apsw.Connection) -> list[Kept]:
-    """The entities of which a past is known that is not their own (no attributes among)."""
-    return [
-        {**_decode(doc), "attrs": {}}
-        for (doc,) in connection.execute("SELECT doc FROM history_entities ORDER BY id")
-    ]
-
-
-def find_instance(connection: apsw.Connection, id_: str, name: str) -> Moment | None:
-    """One instance of an entity's history by its instanceId."""
-    place = read_instance_id(name)
-    if place is None or place[0] not in keys_of(connection, id_):
-        return None
-    found = evolution(connection, id_, TemporalQuery(time_property="modifiedAt"))
-    moments = found.moments if found else []
-    return next((moment for moment in moments if moment.id == name), None)
-
-
-def _described(connection: apsw.Connection, id_: str) -> Kept | None:
-    """The entity as it is now, else as far as its past says."""
-    row = connection.execute("SELECT doc FROM entities WHERE id = ?", (id_,)).fetchone()
-    past = past_of(connection, id_)
-    if row is None:
-        return {**past[1], "attrs": {}} if past else None
-    kept: Kept = _decode(row[0])
-    if past is not None:
-        kept["type"] = list(dict.fromkeys([*kept["type"], *past[1]["type"]]))
-    return kept
 
 
 def _last(moments: list[Moment], most: int) -> list[Moment]:
@@ -100,84 +234,3 @@ def _last(moments: list[Moment], most: int) -> list[Moment]:
             kept.append(moment)
     kept.reverse()
     return kept
-
-
-class _Reader:
-    """Reads the rows of one entity, the latest first, and lays over them what was said later."""
-
-    def __init__(
-        self, connection: Any, key: int, query: TemporalQuery, attributes: frozenset[str] | None
-    ) -> None:
-        self._connection = connection
-        self._key = key
-        self._query = query
-        self._attributes = attributes
-        self._revised: dict[str, Instance | None] = {
-            instance: _decode(body)
-            for instance, body in connection.execute(
-                "SELECT instance, body FROM history_revised WHERE e = ?", (key,)
-            )
-        }
-        self._forgotten: dict[tuple[str, str], int] = {
-            (attribute, dataset): number
-            for attribute, dataset, number in connection.execute(
-                "SELECT attribute, dataset, n FROM history_forgotten WHERE e = ?", (key,)
-            )
-        }
-
-    def read(self) -> list[Moment]:
-        """Every instance in the window; with ``last_n`` no more rows than that needs."""
-        found: list[Moment] = []
-        counts: dict[str, int] = dict.fromkeys(self._attributes or (), 0)
-        enough = self._enough()
-        for time, number, place, body in self._rows():
-            if enough and counts and min(counts.values()) >= enough and time < found[-1].time:
-                break
-            for moment in self._of_row(number, place, _decode(body)):
-                found.append(moment)
-                if not moment.dataset and moment.attribute in counts:
-                    counts[moment.attribute] += 1
-        return found
-
-    def _enough(self) -> int:
-        """After how many instances of each attribute asked for reading can end; 0: never."""
-        by_rows = self._query.time_property == "observedAt" and not self._revised
-        return self._query.last_n or 0 if by_rows and self._attributes else 0
-
-    def _rows(self) -> Any:
-        sql = "SELECT t, n, k, body FROM history WHERE e = ?"
-        values: list[int] = [self._key]
-        by_rows = self._query.time_property == "observedAt" and not self._revised
-        if by_rows and self._query.start is not None:
-            sql += " AND t >= ?"
-            values.append(self._query.start)
-        return self._connection.execute(sql + " ORDER BY t DESC, n DESC", values)
-
-    def _of_row(self, number: int, place: int, attributes: Attributes) -> Iterator[Moment]:
-        for attribute, instances in attributes.items():
-            wanted = self._attributes is None or attribute in self._attributes
-            for dataset, instance in instances.items():
-                if wanted and not self._is_forgotten(attribute, dataset, number):
-                    moment = self._moment(number, place, attribute, dataset, instance)
-                    if moment is not None:
-                        yield moment
-                place += 1
-
-    def _is_forgotten(self, attribute: str, dataset: str, number: int) -> bool:
-        if not self._forgotten:
-            return False
-        last = max(
-            self._forgotten.get((attribute, dataset), -1),
-            self._forgotten.get((attribute, EVERY), -1),
-        )
-        return number <= last
-
-    def _moment(
-        self, number: int, place: int, attribute: str, dataset: str, instance: Instance
-    ) -> Moment | None:
-        name = instance_id(self._key, number, place)
-        valid = self._revised.get(name, instance)
-        time = None if valid is None else time_of(valid, self._query.time_property)
-        if valid is None or time is None or not self._query.covers(time):
-            return None
-        return Moment(time, attribute, dataset, name, valid, (number, place))

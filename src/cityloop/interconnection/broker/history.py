@@ -1,212 +1,255 @@
-"""How entities evolved: every instance that was written, a fold of the log (design law 1).
+"""How entities evolved, as files: Parquet sorted by entity, attribute and time, a fold of the log.
 
-One row for each write of an entity, under the latest time of its instances, so that the last ones
-are found without reading the others. Corrections and deletions of the past are rows beside them,
-laid over what is read; the log keeps what was said before.
+``history/`` holds segments and ``history.db``, which names them, keeps what later writes changed
+about the past (``corrections``), and says which position all this has reached. A segment is written
+and fsynced first, then named, so a kill anywhere leaves a history that reads the same; without the
+folder it is made anew from the log. Few small segments become one larger one, and so on.
+
+One process folds (``HistoryFold``), others read meanwhile (``evolutions``).
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias
+import fcntl
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import apsw
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from cityloop.interconnection.broker.held import Written
-from cityloop.interconnection.sqlite import number
-from cityloop.kernel.ports import Position
-from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Kept
-from cityloop.standards.cim.times import read_datetime
-from cityloop.standards.cim.writes import Alter, Delete, Forget, Past, Put, Revise
+from cityloop.interconnection.broker.corrections import Corrections, corrects
+from cityloop.interconnection.broker.past_rows import PastRows, in_order, integers, numbered
+from cityloop.interconnection.segments import sync
+from cityloop.interconnection.sqlite import (
+    SqlValue,
+    number,
+    open_database,
+    rows,
+    sqlite_errors,
+    transaction,
+)
+from cityloop.kernel.ports import Commit, Log, Position
+from cityloop.standards.cim.writes import Write, read_write
 
+LAYOUT = 1
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS history(
-    e INTEGER NOT NULL, t INTEGER NOT NULL, n INTEGER NOT NULL, k INTEGER NOT NULL,
-    body TEXT NOT NULL, PRIMARY KEY (e, t, n, k)
+CREATE TABLE segments(
+    name TEXT PRIMARY KEY, level INTEGER NOT NULL, rows INTEGER NOT NULL,
+    since INTEGER NOT NULL, until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS history_entities(
-    e INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, doc TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS history_revised(
-    e INTEGER NOT NULL, instance TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (e, instance)
+CREATE TABLE forgotten(
+    id TEXT NOT NULL, attribute TEXT NOT NULL, dataset TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (id, attribute, dataset)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS history_forgotten(
-    e INTEGER NOT NULL, attribute TEXT NOT NULL, dataset TEXT NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (e, attribute, dataset)
+CREATE TABLE revised(
+    id TEXT NOT NULL, number INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (id, number, place)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE described(id TEXT PRIMARY KEY, doc TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE reached(one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL) STRICT;
 """
-"""``history.body``: JSON, the instances of the write ``n`` from the ``k``th on, by attribute and
-datasetId. ``history_entities``: entities
-of which only the past is known, ``e`` below zero. ``history_forgotten.dataset``: "*" is every."""
+"""``segments.since``, ``until``: the first and last time [ms] of their rows."""
 
-_ADD = "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?)"
-_TABLES = ("history", "history_revised", "history_forgotten")
-_ID = "urn:ngsi-ld:Instance:"
-EVERY = "*"
-"""Of ``history_forgotten.dataset``: all instances, whatever their datasetId."""
+_POSITION = "SELECT position FROM reached"
+_REACH = "INSERT OR REPLACE INTO reached VALUES (1, ?)"
+_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?)"
+_LEVEL = "SELECT name, rows FROM segments WHERE level = ? ORDER BY name"
 
-_Row: TypeAlias = tuple[int, int, int, int, str]
+ROW_GROUP = 32_768
+_SEGMENT_ROWS = 131_072
+_AT_ONCE = 8
+"""Segments of one level that become one of the next."""
+_MOST_ROWS = 3_000_000
+"""A segment of so many rows stays as it is: a merge holds all its rows in memory."""
+_ENCODINGS = dict.fromkeys(
+    ("time", "createdAt", "modifiedAt", "write", "place"), "DELTA_BINARY_PACKED"
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class History:
-    """The fold itself, for the thread of ``connection``; ``evolutions`` reads what it makes.
+def open_history(folder: Path, *, readonly: bool) -> apsw.Connection:
+    """``history.db`` in ``folder``, which is made where it is not there."""
+    if not readonly:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return open_database(
+        folder / "history.db", _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
+    )
 
-    The history of an entity that exists lies under its own key; that of others under one below 0.
+
+def reached(connection: apsw.Connection) -> Position:
+    """The position up to which the files hold the history."""
+    return Position(number(connection, _POSITION))
+
+
+def corrections_of(connection: apsw.Connection, id_: str) -> Corrections:
+    """What the files hold about corrections of one entity."""
+    forgotten = "SELECT attribute, dataset, number FROM forgotten WHERE id = ?"
+    revised = "SELECT number, place, body FROM revised WHERE id = ?"
+    described = rows(connection, "SELECT doc FROM described WHERE id = ?", (id_,))
+    return Corrections(
+        {
+            (attribute, dataset): last
+            for attribute, dataset, last in rows(connection, forgotten, (id_,))
+        },
+        {(write, place): _decode(body) for write, place, body in rows(connection, revised, (id_,))},
+        _decode(described[0][0]) if described else None,
+    )
+
+
+class HistoryFold:
+    """Writes the files in ``folder``, alone: waits until another that does has ended.
+
+    Raises OSError when the disk fails.
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._connection.execute(_SCHEMA)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "history.db"
+        self._connection = open_history(folder, readonly=False)
+        self._lock = (folder / "fold.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._clear_up()
 
-    def fold(self, done: Sequence[Written], position: Position) -> None:
-        """Take in one commit; taken in twice, it changes nothing."""
-        added: list[_Row] = []
-        for place, one in enumerate(done, position << 20):
-            write = one.write
-            if isinstance(write, Put) and one.after is not None:
-                added.append(_row(one.after.key, place, write.kept["attrs"]))
-            elif isinstance(write, Alter) and one.after is not None:
-                changed = {**write.set, **_deletions(one, write)}
-                if changed:
-                    added.append(_row(one.after.key, place, changed))
-            else:
-                self._connection.executemany(_ADD, added)
-                added = []
-                self._fold_rare(one, place)
-        self._connection.executemany(_ADD, added)
+    def fold(self, log: Log, until: Position) -> Position:
+        """Take in what the log holds up to ``until``; the position that is reached."""
+        with sqlite_errors(self._path):
+            position = reached(self._connection)
+            if position < until:
+                first, past, said = position, PastRows(), list[tuple[int, Write]]()
+                for commit in log.read(position, until):
+                    _gather(commit, past, said)
+                    position = commit.position
+                    if len(past) >= _SEGMENT_ROWS:
+                        self._keep(first, position, past, said)
+                        first, past, said = position, PastRows(), []
+                self._keep(first, max(position, until), past, said)
+            self._merge_all()
+            return reached(self._connection)
 
-    def _fold_rare(self, one: Written, place: int) -> None:
-        write = one.write
-        if isinstance(write, Delete):
-            if one.before is not None:
-                self._erase(one.before.key)
-            self._erase_past(write.id)
-        elif isinstance(write, Past):
-            self._add_past(one, write, place)
-        elif isinstance(write, Revise):
-            self._revise(write)
-        elif isinstance(write, Forget):
-            self._forget(write, place)
+    def _keep(
+        self, first: Position, last: Position, past: PastRows, said: Sequence[tuple[int, Write]]
+    ) -> None:
+        """Write one segment; from the end of the transaction on the files have reached ``last``."""
+        segment = self._written(f"{first + 1:012d}-{last:012d}.0", past.table()) if past else None
+        with transaction(self._connection):
+            if segment is not None:
+                self._connection.execute(_SEGMENT, segment)
+            self._correct(said)
+            self._connection.execute(_REACH, (last,))
 
-    def _add_past(self, one: Written, write: Past, place: int) -> None:
-        key = one.after.key if one.after is not None else self._past_key(write)
-        each = [
-            {attribute: {dataset: instance}}
-            for attribute, instances in write.set.items()
-            for dataset, instance in instances
-        ]
-        added = [_row(key, place, alone, inside) for inside, alone in enumerate(each)]
-        self._connection.executemany(_ADD, added)
-
-    def _past_key(self, write: Past) -> int:
-        """The key of an entity of which only the past is known; its types become more."""
-        known = past_of(self._connection, write.id)
-        key = known[0] if known else self._lowest() - 1
-        kept: Kept = known[1] if known else {"id": write.id, "type": [], "createdAt": write.at}
-        kept["type"] = list(dict.fromkeys([*kept["type"], *write.types]))
-        kept["modifiedAt"] = write.at
-        if write.scope is not None:
-            kept["scope"] = write.scope
-        self._connection.execute(
-            "INSERT OR REPLACE INTO history_entities VALUES (?, ?, ?)",
-            (key, write.id, _encode(kept).decode()),
+    def _written(self, name: str, table: pa.Table) -> tuple[SqlValue, ...]:
+        """Write a segment, wait until the disk has it; its row."""
+        path = self._folder / f"{name}.parquet"
+        pq.write_table(
+            table,
+            path,
+            row_group_size=ROW_GROUP,
+            compression="zstd",
+            use_dictionary=["id", "attribute", "datasetId", "rest"],  # type: ignore[arg-type]
+            column_encoding=_ENCODINGS,
+            write_page_checksum=True,
         )
-        return key
+        sync(path)
+        sync(self._folder)
+        times = integers(table, "time")
+        level = int(name.rpartition(".")[2])
+        return name, level, table.num_rows, int(times.min()), int(times.max())
 
-    def _lowest(self) -> int:
-        return number(self._connection, "SELECT min(e) FROM history_entities")
-
-    def _revise(self, write: Revise) -> None:
-        key, _, _ = read_instance_id(write.instance_id) or (0, 0, 0)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO history_revised VALUES (?, ?, ?)",
-            (key, write.instance_id, _encode(write.instance).decode()),
+    def _correct(self, said: Sequence[tuple[int, Write]]) -> None:
+        by_id: dict[str, Corrections] = {}
+        for number_, write in said:
+            if write.id not in by_id:
+                by_id[write.id] = corrections_of(self._connection, write.id)
+            by_id[write.id].take(number_, write)
+        self._put_forgotten(by_id)
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO revised VALUES (?, ?, ?, ?)",
+            [
+                (id_, *place, _encode(instance).decode())
+                for id_, known in by_id.items()
+                for place, instance in known.revised.items()
+            ],
         )
 
-    def _forget(self, write: Forget, place: int) -> None:
-        for key in keys_of(self._connection, write.id):
-            if write.attribute is None:
-                self._erase(key)
-            else:
-                dataset = EVERY if write.dataset is None else write.dataset
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO history_forgotten VALUES (?, ?, ?, ?)",
-                    (key, write.attribute, dataset, place),
-                )
-        if write.attribute is None:
-            self._erase_past(write.id)
+    def _put_forgotten(self, by_id: dict[str, Corrections]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)",
+            [
+                (id_, *place, last)
+                for id_, known in by_id.items()
+                for place, last in known.forgotten.items()
+            ],
+        )
+        self._connection.executemany(
+            "DELETE FROM described WHERE id = ?",
+            [(id_,) for id_, known in by_id.items() if known.described is None],
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO described VALUES (?, ?)",
+            [
+                (id_, _encode(known.described).decode())
+                for id_, known in by_id.items()
+                if known.described is not None
+            ],
+        )
 
-    def _erase(self, key: int) -> None:
-        for table in _TABLES:
-            self._connection.execute(f"DELETE FROM {table} WHERE e = ?", (key,))
+    def _merge_all(self) -> None:
+        level = 0
+        while number(self._connection, "SELECT max(level) FROM segments") >= level:
+            while len(names := self._mergeable(level)) > 1:
+                self._merge(names, level + 1)
+            level += 1
 
-    def _erase_past(self, id_: str) -> None:
-        known = past_of(self._connection, id_)
-        if known:
-            self._erase(known[0])
-            self._connection.execute("DELETE FROM history_entities WHERE e = ?", (known[0],))
+    def _mergeable(self, level: int) -> list[str]:
+        """The oldest segments of a level, where there are enough of them."""
+        found = rows(self._connection, _LEVEL, (level,))
+        if len(found) < _AT_ONCE:
+            return []
+        names, total = list[str](), 0
+        for name, count in found[:_AT_ONCE]:
+            total += count
+            if total > _MOST_ROWS:
+                break
+            names.append(name)
+        return names
 
+    def _merge(self, names: Sequence[str], level: int) -> None:
+        """Make one segment of several that follow each other in the log."""
+        table = pa.concat_tables(pq.read_table(self._folder / f"{name}.parquet") for name in names)
+        span = f"{names[0].partition('-')[0]}-{names[-1].partition('-')[2].partition('.')[0]}"
+        segment = self._written(f"{span}.{level}", in_order(table.unify_dictionaries()))
+        with transaction(self._connection):
+            self._connection.execute(_SEGMENT, segment)
+            self._connection.executemany(
+                "DELETE FROM segments WHERE name = ?", [(name,) for name in names]
+            )
+        self._clear_up()
 
-def past_of(connection: apsw.Connection, id_: str) -> tuple[int, Kept] | None:
-    """The key and the description of an entity of which a past is known that is not its own."""
-    found = connection.execute(
-        "SELECT e, doc FROM history_entities WHERE id = ?", (id_,)
-    ).fetchone()
-    return (found[0], _decode(found[1])) if found else None
-
-
-def keys_of(connection: apsw.Connection, id_: str) -> list[int]:
-    """The keys under which the history of an entity lies."""
-    found = connection.execute(
-        "SELECT e FROM entities WHERE id = ?1 UNION ALL "
-        "SELECT e FROM history_entities WHERE id = ?1",
-        (id_,),
-    )
-    return [key for (key,) in found]
-
-
-def _row(key: int, place: int, attributes: Attributes, inside: int = 0) -> _Row:
-    latest = 0
-    for instances in attributes.values():
-        for instance in instances.values():
-            told = instance.get("observedAt")
-            moment = read_datetime(told) if told else instance["modifiedAt"]
-            latest = max(latest, moment)
-    return key, latest, place, inside, _encode(attributes).decode()
-
-
-def _deletions(one: Written, write: Alter) -> Attributes:
-    """The instances that tell of a deletion: their value is Null (4.5.6)."""
-    gone: Attributes = {}
-    for attribute, dataset in write.dropped:
-        before = one.before.kept["attrs"].get(attribute, {}).get(dataset) if one.before else None
-        if before is None or attribute in write.set:
-            continue
-        member = MEMBERS[before["type"]]
-        gone.setdefault(attribute, {})[dataset] = {
-            "type": before["type"],
-            member: {"@none": NULL} if member == "languageMap" else NULL,
-            "createdAt": before["createdAt"],
-            "modifiedAt": write.at,
-            "deletedAt": write.at,
+    def _clear_up(self) -> None:
+        """Remove files that are not named: replaced ones, and what a kill left behind."""
+        named = {
+            f"{name}.parquet" for (name,) in rows(self._connection, "SELECT name FROM segments")
         }
-    return gone
+        for path in self._folder.glob("*.parquet"):
+            if path.name not in named:
+                path.unlink()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+        self._lock.close()
 
 
-def instance_id(key: int, place: int, inside: int) -> str:
-    """The id of an instance: where it lies."""
-    return f"{_ID}{key:x}.{place:x}.{inside:x}"
+def _gather(commit: Commit, past: PastRows, said: list[tuple[int, Write]]) -> None:
+    for number_, write in writes_of(commit):
+        past.take(number_, write)
+        if corrects(write):
+            said.append((number_, write))
 
 
-def read_instance_id(text: str) -> tuple[int, int, int] | None:
-    """Where an instance lies by its id; None when it is none of this broker's."""
-    parts = text.removeprefix(_ID).split(".")
-    if not text.startswith(_ID) or len(parts) != 3:
-        return None
-    try:
-        key, place, inside = (int(part, 16) for part in parts)
-    except ValueError:
-        return None
-    return key, place, inside
+def writes_of(commit: Commit) -> Iterable[tuple[int, Write]]:
+    """The writes of a commit, each with its number."""
+    start = numbered(commit.position, 0)
+    return enumerate(map(read_write, commit.batch.writes), start)

@@ -37,6 +37,9 @@ Fold: TypeAlias = Callable[[Sequence[Written], Position], None]
 """Takes in one commit, within the transaction of the tables and before it is acknowledged; called
 again for it after a crash exactly when that transaction was lost."""
 
+Witness: TypeAlias = Callable[[Sequence[Written], Position], None]
+"""Sees one commit just before it is acknowledged, in memory alone: it must not fail."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -45,7 +48,9 @@ class _Waiting:
 
 
 class StoreLog(Log, Protocol):
-    """The log of a store, which lets go of it at the end."""
+    """The log of a store, which lets go of it at the end. ``folder``: where it lies."""
+
+    folder: Path
 
     def close(self) -> None:
         """Let go of the files."""
@@ -67,6 +72,7 @@ class EntityStore:
         self.state = State(folder)
         self.folds: list[Fold] = []
         self.watchers: list[Fold] = []
+        self.witnesses: list[Witness] = []
         self._pending: dict[str, Written] = {}
         self._queue: list[_Waiting] = []
         self._queued = 0
@@ -161,6 +167,10 @@ class EntityStore:
                 self._behind = True
                 self._fail(group, error)
                 continue
+            finally:
+                # Whatever the tables made of it, the log has it.
+                for witness in self.witnesses:
+                    witness(done, position)
             self._acknowledge(group, position)
             self._relieve(loop)
 

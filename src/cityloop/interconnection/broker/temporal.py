@@ -1,18 +1,13 @@
 """The operations on the history of entities (5.6.11 - 5.6.16, 5.7.3, 5.7.4) over the store."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-import apsw
-
-from cityloop.interconnection.broker.evolutions import (
-    Evolution,
-    evolution,
-    find_instance,
-    past_entities,
-)
+from cityloop.interconnection.broker.evolutions import Evolution, PastReader
 from cityloop.interconnection.broker.held import written
-from cityloop.interconnection.broker.history import History
+from cityloop.interconnection.broker.historian import Folder, Historian
+from cityloop.interconnection.broker.past_files import PastFiles
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.standards.cim.evolution import Moment
@@ -25,6 +20,11 @@ from cityloop.standards.cim.selection.memory import Match, matcher
 from cityloop.standards.cim.temporal_query import TemporalQuery
 from cityloop.standards.cim.writes import Forget, Past, Revise
 
+Result = TypeVar("Result")
+
+_MOST_IN_MEMORY = 2_000
+"""Writes that a query of many entities looks through itself; it has more folded first."""
+
 
 class EvolutionPage(NamedTuple):
     """A page of evolutions; ``total`` of all that meet the query."""
@@ -34,15 +34,20 @@ class EvolutionPage(NamedTuple):
 
 
 class Temporal:
-    """What clients do to the history of one tenant's entities.
+    """What clients do to the history of one tenant's entities; they see all that is acknowledged.
 
     Writes raise OSError and BusyError as ``EntityStore.commit`` does; nothing has happened then.
+    Reading raises them where the history cannot be brought up to the log. Call ``recover`` once
+    the store has recovered, ``start`` when the event loop runs. ``fold``: does what takes long.
     """
 
-    def __init__(self, store: EntityStore, queries: Queries) -> None:
+    def __init__(self, store: EntityStore, queries: Queries, fold: Folder) -> None:
         self._store = store
         self._queries = queries
-        store.folds.append(History(store.connection).fold)
+        self._historian = Historian(store, fold)
+        self._files = PastFiles(self._historian.folder)
+        self.recover = self._historian.recover
+        self.start = self._historian.start
 
     def now(self) -> int:
         """The stamp of what is written now, in ms."""
@@ -74,7 +79,7 @@ class Temporal:
     async def revise(self, id_: str, attribute: str, name: str, instance: Instance | None) -> None:
         """Change members of one instance (5.6.14), or delete it: ``instance`` None (5.6.15)."""
         await self._known(id_)
-        moment = await self._queries.read(lambda reader: find_instance(reader, id_, name))
+        moment = await self._read(lambda past: past.instance(id_, name))
         if moment is None or moment.attribute != attribute:
             raise Problem("ResourceNotFound", f"the history of {id_} has no such instance {name}")
         after = None if instance is None else _revised(moment, instance, self.now())
@@ -104,14 +109,23 @@ class Temporal:
         """
         chosen = Selection(selection.selectors)
         ids = set(await self._queries.ids(chosen))
-        return await self._queries.read(
-            lambda reader: _page(reader, ids, _Asked(selection, query, view, descending), page)
-        )
+        asked = _Asked(selection, query, view, descending)
+        return await self._read(lambda past: _page(past, ids, asked, page), _MOST_IN_MEMORY)
 
     async def _evolution(
         self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None = None
     ) -> Evolution | None:
-        return await self._queries.read(lambda reader: evolution(reader, id_, query, attributes))
+        return await self._read(lambda past: past.evolution(id_, query, attributes))
+
+    async def _read(
+        self, reading: Callable[[PastReader], Result], in_memory: int | None = None
+    ) -> Result:
+        """What ``reading`` finds in the history up to now."""
+        await self._historian.catch_up(in_memory)
+        seen = self._historian.tail.seen()
+        return await self._queries.read(
+            lambda entities: reading(PastReader(entities, self._files.now(), seen))
+        )
 
     async def _known(self, id_: str, attributes: frozenset[str] | None = None) -> Evolution:
         everything = TemporalQuery(time_property="modifiedAt")
@@ -121,6 +135,11 @@ class Temporal:
         held = self._store.held(write.id)
         await self._store.commit([written(held, held, write)])
 
+    async def close(self) -> None:
+        """Let go of the files; before ``Queries`` does, whose thread reads them."""
+        await self._historian.close()
+        await self._queries.read(lambda _: self._files.close())
+
 
 class _Asked(NamedTuple):
     selection: Selection
@@ -129,22 +148,22 @@ class _Asked(NamedTuple):
     descending: bool
 
 
-def _page(reader: apsw.Connection, ids: set[str], asked: _Asked, page: slice) -> EvolutionPage:
+def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> EvolutionPage:
     selection = asked.selection
     chosen = matcher(Selection(selection.selectors))
-    ids |= {kept["id"] for kept in past_entities(reader) if chosen(kept)}
+    ids |= {kept["id"] for kept in past.of_past() if chosen(kept)}
     meets = matcher(replace(selection, selectors=()))
     found = [
         each
         for id_ in sorted(ids, reverse=asked.descending)
-        if (each := _meeting(reader, id_, asked, meets)) is not None
+        if (each := _meeting(past, id_, asked, meets)) is not None
     ]
     return EvolutionPage(found[page], len(found))
 
 
-def _meeting(reader: apsw.Connection, id_: str, asked: _Asked, meets: Match) -> Evolution | None:
+def _meeting(past: PastReader, id_: str, asked: _Asked, meets: Match) -> Evolution | None:
     """The evolution of an entity if what it was within the window meets the query (5.7.4.4)."""
-    found = evolution(reader, id_, asked.query)
+    found = past.evolution(id_, asked.query)
     if found is None or not found.moments or not meets(_in_window(found)):
         return None
     attrs, datasets = asked.view.attrs, asked.view.datasets

@@ -70,8 +70,10 @@ class _Draft:
         settled = (self.types, self.scope, self.expires)
         if not self.set and not self.dropped and settled == (None, None, None):
             return Outcome(None, self.updated, self.not_updated)
+        gone = [self.held[attribute][dataset] for attribute, dataset in self.dropped]
+        was = tuple((instance["type"], instance["createdAt"]) for instance in gone)
         dropped = tuple(self.dropped)
-        write = Alter(self.before["id"], self.now, self.set, dropped, *settled)
+        write = Alter(self.before["id"], self.now, self.set, dropped, *settled, was)
         return Outcome(write, self.updated, self.not_updated)
 
 

@@ -34,8 +34,8 @@ def changes_of(write: Present) -> list[Change]:
     type_ = write.types[0] if write.types else ""
     told = {"types": write.types, "scope": write.scope, "expires": write.expires}
     dropped = [
-        Change(type_, write.id, attribute, RUN, CityTime(write.at), None, "delete", dataset)
-        for attribute, dataset in write.dropped
+        Change(type_, write.id, attribute, RUN, CityTime(write.at), None, "delete", dataset, was)
+        for (attribute, dataset), was in zip(write.dropped, _was(write), strict=True)
     ]
     head = _of_entity(write, type_, {"kind": "alter", **told})
     return [head, *dropped, *_set(write, type_, write.set)]
@@ -50,9 +50,20 @@ def write_of(changes: Sequence[Change]) -> Present:
     attributes = _attributes(rest)
     if told["kind"] == "put":
         return Put({"id": head.entity, **told["entity"], "attrs": attributes})
-    dropped = tuple((c.attribute, c.dataset_id) for c in rest if c.operation == "delete")
+    gone = [change for change in rest if change.operation == "delete"]
+    dropped = tuple((change.attribute, change.dataset_id) for change in gone)
+    was: Any = tuple(
+        (each.extras["type"], each.extras["createdAt"]) for each in gone if each.extras
+    )
     settled = told["types"], told["scope"], told["expires"]
-    return Alter(head.entity, head.observed_at, attributes, dropped, *settled)
+    return Alter(head.entity, head.observed_at, attributes, dropped, *settled, was)
+
+
+def _was(write: Alter) -> list[dict[str, Any]]:
+    """What is remembered of each instance that is dropped."""
+    if not write.was:
+        return [{} for _ in write.dropped]
+    return [{"type": kind, "createdAt": created} for kind, created in write.was]
 
 
 def _of_entity(write: Present, type_: str, value: Any) -> Change:

@@ -34,7 +34,8 @@ class Alter(msgspec.Struct, array_like=True, frozen=True, tag="alter"):
     """Some instances of an entity's attributes are set (whole), others dropped.
 
     ``types``, ``scope`` and ``expires`` stand afterwards; None leaves them as they are, an empty
-    ``scope`` or ``expires`` removes it. ``at``: the entity's new ``modifiedAt``.
+    ``scope`` or ``expires`` removes it. ``at``: the entity's new ``modifiedAt``. ``was``: of each
+    of ``dropped`` its kind and ``createdAt``, which its history goes on to tell.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Alter(msgspec.Struct, array_like=True, frozen=True, tag="alter"):
     types: list[str] | None = None
     scope: list[str] | None = None
     expires: str | None = None
+    was: tuple[tuple[str, int], ...] = ()
 
 
 class Delete(msgspec.Struct, array_like=True, frozen=True, tag="delete"):

@@ -1,0 +1,128 @@
+"""The process that folds the log into the history (design law 8): columns, sorting and compression
+cost those who write and read entities nothing.
+
+Broker and process speak in JSON lines over the child's stdin and stdout. It starts with the first
+order, and ends after some quiet or when the broker does; after a kill it goes on where it was.
+"""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from cityloop.kernel.ports import Position
+
+_QUIET_S = 30.0
+_CLOSE_S = 10.0
+_NICE = 5
+_TRIES = 2
+_COMMAND = "from cityloop.city.history_process import main; main()"
+
+
+class Order(msgspec.Struct, array_like=True, frozen=True):
+    """Fold the log in the folder ``log`` up to ``until``."""
+
+    log: str
+    history: str
+    until: int
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What was reached; or what went wrong."""
+
+    position: int
+    error: str = ""
+
+
+class HistoryProcess:
+    """The broker's side, for all its tenants."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock = asyncio.Lock()
+
+    async def fold(self, log: Path, history: Path, until: Position) -> Position:
+        """``historian.Folder``: has the process do it."""
+        line = msgspec.json.encode(Order(str(log), str(history), until)) + b"\n"
+        async with self._lock:
+            answer = None
+            for _ in range(_TRIES):
+                answer = answer or await self._ask(line)
+        if answer is None:
+            raise OSError(f"the process that folds {log} into {history} ended; see its errors")
+        if answer.error:
+            raise OSError(answer.error)
+        return Position(answer.position)
+
+    async def _ask(self, line: bytes) -> Answer | None:
+        """None where the process ended instead, of quiet or of a fault."""
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                _COMMAND,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        told = b""
+        if stdin is not None and stdout is not None:
+            with suppress(ConnectionError):
+                stdin.write(line)
+                await stdin.drain()
+                told = await stdout.readline()
+        if told:
+            return msgspec.json.decode(told, type=Answer)
+        ended, self._process = self._process, None
+        await ended.wait()
+        return None
+
+    async def close(self) -> None:
+        """End it; what it had under way is done again by the next one."""
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), _CLOSE_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def main() -> None:
+    """The process's side: until stdin ends, or nothing is to do."""
+    # Ctrl-C reaches all processes of a terminal; the broker ends this one in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
+    # Opened unbuffered: what select has not seen must not lie in a buffer.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        while select.select([stdin], [], [], _QUIET_S)[0]:
+            line = stdin.readline()
+            if not line:
+                return
+            answer = _folded(msgspec.json.decode(line, type=Order))
+            sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+def _folded(order: Order) -> Answer:
+    from cityloop.city.clock import wall_time
+    from cityloop.interconnection.broker.history import HistoryFold
+    from cityloop.interconnection.log import SqliteLog
+    from cityloop.kernel.errors import BusyError, CorruptError
+
+    try:
+        log = SqliteLog(Path(order.log), wall_time, readonly=True)
+        history = HistoryFold(Path(order.history))
+        try:
+            return Answer(history.fold(log, Position(order.until)))
+        finally:
+            history.close()
+            log.close()
+    except (OSError, BusyError, CorruptError) as error:
+        return Answer(0, f"{order.history} stays behind its log: {error}")
