@@ -30,8 +30,6 @@ FOLDERS = tuple(
         "CommonBehaviours",
     )
 )
-PAGE = "30"
-"""The suite takes for granted that 40 instances are too many for one answer."""
 _START_S = 90
 
 
@@ -59,7 +57,7 @@ def main(checkout: Path, folders: Sequence[str]) -> None:
 def _start(store: Path, contexts: Path) -> "subprocess.Popen[bytes]":
     """The broker, ready to answer. Raises TimeoutError when it does not come up."""
     command = [str(Path(sys.executable).parent / "cityloop"), "broker", "--port", str(PORT)]
-    command += ["--store", str(store), "--contexts", str(contexts), "--temporal-page", PAGE]
+    command += ["--store", str(store), "--contexts", str(contexts)]
     # The suite serves some @contexts itself, from this machine.
     command += ["--trust", "127.0.0.1"]
     broker = subprocess.Popen(command)

@@ -1,6 +1,7 @@
 """The context broker as processes see it: its tenants, each with its stores, and its @contexts."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,11 +32,12 @@ from cityloop.standards.cim.problems import Problem, bad_request
 
 _log = structlog.get_logger()
 
-TEMPORAL_PAGE = 1_000
-"""Instances of one entity in an answer that tells how it evolved, where lastN says nothing."""
+TEMPORAL_PAGE = 20
+"""Instances of one entity in an answer that tells how it evolved, where lastN says nothing: as many
+as there are entities on a page where limit says nothing (6.3.10 leaves both to the broker)."""
 _DEFAULT = "default"
 _NAMED = "tenant-"
-_LONGEST = 80
+_NAME = re.compile(r"[!-~]{1,80}").fullmatch
 _SWEEP_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.2
 
@@ -177,8 +179,8 @@ class Broker:
             return found
         if not create:
             raise Problem("NonexistentTenant", f"tenant {name!r} does not exist")
-        if len(name) > _LONGEST:
-            raise bad_request(f"the tenant's name has more than {_LONGEST} characters")
+        if not _NAME(name):
+            raise bad_request(f"tenant {name!r}: write 1 to 80 visible characters of ASCII")
         tenant = self._open(name, self._root / (_NAMED + quote(name, safe="")))
         tenant.start()
         return tenant

@@ -30,9 +30,11 @@ def tell(
 ) -> Told:
     """The temporal representations (4.5.6 - 4.5.9, 6.3.10).
 
-    Of each entity the first ``page`` instances, with lastN the last ones, aggregated all of them.
+    Of each entity the first ``page`` instances, with lastN the last ones, at least as many as it
+    says of each attribute that is named; aggregated all of them.
     """
     view = level_view(shape.view, shape.pick, shape.omit)
+    page = max(page, (query.last_n or 0) * max(1, len(view.attrs or view.pick or ())))
     bodies, told, cut = [], list[Moment](), False
     for kept, moments in zip(entities, evolutions, strict=True):
         shown = [moment for moment in moments if _is_shown(moment, view)]

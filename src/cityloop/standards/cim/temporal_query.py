@@ -19,7 +19,8 @@ _FORMATS: dict[str, TemporalFormat] = {
     "aggregatedValues": "aggregatedValues",
 }
 _OTHER_OPTIONS = frozenset({"sysAttrs"})
-_MOST_INSTANCES: Final = 10_000
+MOST_INSTANCES: Final = 10_000
+"""Of an attribute, at most, with lastN."""
 _DURATION = re.compile(
     r"P(?!$)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
     r"(?:T(?!$)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?",
@@ -126,8 +127,8 @@ def _last_n(given: Any) -> int | None:
     text = given if isinstance(given, str) else repr(given)
     if not (text.isascii() and text.isdigit() and len(text) < 8 and int(text) > 0):
         raise bad_request(f"lastN is {given!r}; write a positive whole number")
-    if int(text) > _MOST_INSTANCES:
-        raise Problem("TooManyResults", f"lastN is {text}; at most {_MOST_INSTANCES} are told")
+    if int(text) > MOST_INSTANCES:
+        raise Problem("TooManyResults", f"lastN is {text}; at most {MOST_INSTANCES} are told")
     return int(text)
 
 

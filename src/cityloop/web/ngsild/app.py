@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from cityloop.city.broker import Broker
 from cityloop.kernel.errors import BusyError
+from cityloop.standards.cim.asked import read_flag
 from cityloop.standards.cim.problems import Problem
 from cityloop.web.ngsild import (
     batch,
@@ -20,6 +21,7 @@ from cityloop.web.ngsild import (
     discovery,
     entities,
     identity,
+    openapi,
     purge,
     query,
     subscriptions,
@@ -28,12 +30,12 @@ from cityloop.web.ngsild import (
 )
 from cityloop.web.ngsild.negotiation import PROBLEM
 from cityloop.web.ngsild.request import Answer, DisconnectedError, Request, Route, parts_of
-from cityloop.web.ngsild.routing import Routing, unknown_address
+from cityloop.web.ngsild.routing import MethodProblem, Routing, unknown_address
 
 _log = structlog.get_logger()
 
-PREFIX = "/ngsi-ld/v1"
-ROUTES: tuple[Route, ...] = (
+PREFIX = openapi.PREFIX
+_TOPICS: tuple[Route, ...] = (
     *entities.ROUTES,
     *batch.ROUTES,
     *contexts.ROUTES,
@@ -45,7 +47,9 @@ ROUTES: tuple[Route, ...] = (
     *query.ROUTES,
     *discovery.ROUTES,
 )
-"""Every operation; a topic adds its line here."""
+"""A topic adds its line here."""
+ROUTES = (*_TOPICS, openapi.serving(_TOPICS))
+"""Every operation."""
 
 
 class NgsiLdApp:
@@ -78,6 +82,8 @@ class NgsiLdApp:
             if name not in route.params:
                 told = ", ".join(sorted(route.params))
                 raise Problem("InvalidRequest", f"no parameter {name!r} here; there are {told}")
+        if "local" in request.params:
+            read_flag(request.params, "local")
         _check_length(request)
         self._choose_tenant(request, route)
         if request.tenant.sighting is not None:
@@ -107,8 +113,10 @@ def _told(problem: Problem) -> Answer:
     if problem.status == 411:
         return Answer(411)  # without a body, as 6.3.2 wants it
     body: dict[str, Any] = problem.body()
-    content = (b"content-type", PROBLEM.encode())
-    return Answer(problem.status, msgspec.json.encode(body), [content])
+    headers = [(b"content-type", PROBLEM.encode())]
+    if isinstance(problem, MethodProblem):
+        headers.append((b"allow", problem.allow.encode()))
+    return Answer(problem.status, msgspec.json.encode(body), headers)
 
 
 async def _send(send: Send, request: Request, answer: Answer) -> None:

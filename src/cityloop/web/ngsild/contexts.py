@@ -16,7 +16,7 @@ _STARTED = int(time.time() * 1000)
 
 async def _add(request: Request) -> Answer:
     document, _ = await request.json()
-    if not isinstance(document, dict) or "@context" not in document:
+    if not isinstance(document, dict) or document.get("@context") is None:
         raise Problem("InvalidRequest", "the body has no member @context, so it is no @context")
     kept = await request.broker.contexts.add(document, request.tenant.name)
     return Answer(201, headers=[(b"location", (HOSTED_PATH + kept.id).encode())])

@@ -14,6 +14,14 @@ _LATER = {
 """What the standard has and this broker does not, yet."""
 
 
+class MethodProblem(Problem):
+    """405: a method that an address does not have; ``allow``: those that it has."""
+
+    def __init__(self, detail: str, allow: str) -> None:
+        super().__init__("InvalidRequest", detail, status=405)
+        self.allow = allow
+
+
 class _Branch:
     """What can follow a part of the path. ``methods``: what answers here."""
 
@@ -73,13 +81,13 @@ class Routing:
 
 def _not_here(request: Request, methods: dict[str, Route]) -> Problem:
     later = _LATER.get(request.path[0])
-    if later is not None:
+    if later is not None and not methods:
         return Problem("OperationNotSupported", f"this broker has no {later} yet", status=501)
     if not methods:
         return unknown_address(request.scope["path"])
     allowed = ", ".join(methods)
     detail = f"{request.method} is not possible here; there is {allowed}"
-    return Problem("InvalidRequest", detail, status=405)
+    return MethodProblem(detail, allowed)
 
 
 def unknown_address(path: str) -> Problem:

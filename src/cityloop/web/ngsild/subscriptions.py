@@ -2,6 +2,7 @@
 
 from urllib.parse import quote, urlencode
 
+from cityloop.standards.cim.asked import read_flag
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.web.ngsild.request import (
@@ -14,6 +15,7 @@ from cityloop.web.ngsild.request import (
     answer_plain,
     named,
 )
+from cityloop.web.ngsild.routing import MethodProblem
 
 PAGE, LARGEST_PAGE = 20, 1_000
 _DONE = Answer(204)
@@ -32,6 +34,7 @@ async def create(request: Request) -> Answer:
 async def retrieve(request: Request) -> Answer:
     """5.8.3."""
     id_ = _id(request)
+    request.accept()  # a client that cannot read the answer hears that first (6.3.4)
     terms = await request.terms()
     sys_attrs = "sysAttrs" in request.options
     body = request.tenant.subscriptions.retrieve(id_, terms, sys_attrs=sys_attrs)
@@ -41,7 +44,7 @@ async def retrieve(request: Request) -> Answer:
 async def query(request: Request) -> Answer:
     """5.8.4."""
     limit, offset = _number(request, "limit", PAGE), _number(request, "offset", 0)
-    counted = request.params.get("count") == "true"
+    counted = read_flag(request.params, "count")
     if limit > LARGEST_PAGE:
         raise Problem("TooManyResults", f"a page has at most {LARGEST_PAGE} subscriptions")
     if not limit and not counted:
@@ -90,7 +93,7 @@ async def why_all(request: Request) -> Answer:
 def _id(request: Request) -> str:
     name = request.names[0]
     if not name:
-        raise Problem("InvalidRequest", f"{request.method} needs the id of one", status=405)
+        raise MethodProblem(f"{request.method} needs the id of one", "GET, POST")
     return checked_id(name, "the id in the path")
 
 

@@ -23,6 +23,7 @@ from cityloop.web.ngsild.request import (
     answer_json,
     named,
 )
+from cityloop.web.ngsild.routing import MethodProblem
 
 _TIME = frozenset(
     {"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN", "aggrMethods", "aggrPeriodDuration"}
@@ -78,7 +79,7 @@ async def delete_attribute(request: Request) -> Answer:
 async def revise(request: Request) -> Answer:
     """5.6.14."""
     if not request.names[1]:
-        raise Problem("InvalidRequest", "PATCH is possible on an instance alone", status=405)
+        raise MethodProblem("PATCH is possible on an instance alone", "DELETE")
     id_, name = request.entity_id(), _instance_id(request)
     body, terms = await request.document(WITH_MERGE_PATCH)
     attribute = terms.expand(request.names[1])

@@ -11,7 +11,7 @@ from types import ModuleType
 from cityloop.standards.cim.problems import Problem
 from cityloop.standards.cim.selection.ast import GeoQuery
 
-_RELATIONS = ("within", "contains", "intersects", "equals", "disjoint", "overlaps")
+RELATIONS = ("within", "contains", "intersects", "equals", "disjoint", "overlaps")
 _NEAR = re.compile(r"near;(max|min)Distance==(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
 LOCATION = "https://uri.etsi.org/ngsi-ld/location"
 """The GeoProperty that is meant where none is named."""
@@ -46,7 +46,7 @@ def read_geometry(geometry: str, coordinates: object) -> str:
     if isinstance(coordinates, str):
         try:
             coordinates = json.loads(coordinates)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _refusal(f"coordinates are no JSON array ({error})") from error
     text = json.dumps({"type": geometry, "coordinates": coordinates})
     if not isinstance(coordinates, list) or geometries().geometry_of(text) is None:
@@ -55,13 +55,13 @@ def read_geometry(geometry: str, coordinates: object) -> str:
 
 
 def _relation(text: str) -> tuple[str, float]:
-    if text in _RELATIONS:
+    if text in RELATIONS:
         return text, 0.0
     near = _NEAR.fullmatch(text)
     if near is None:
         raise _refusal(
             f"georel '{text}' is not known; it is 'near;maxDistance==metres', "
-            f"'near;minDistance==metres' or one of {', '.join(_RELATIONS)}"
+            f"'near;minDistance==metres' or one of {', '.join(RELATIONS)}"
         )
     distance = float(near[2])
     if not 0 < distance < math.inf:
