@@ -1,6 +1,7 @@
 """A subscriber: a real HTTP server that keeps what it hears."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,16 +41,16 @@ class Hearer:
 
 
 @asynccontextmanager
-async def hearing(port: int = 0) -> AsyncIterator[Hearer]:
+async def hearing(port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Hearer]:
     """A subscriber on a port of its own."""
     hearer = Hearer()
     app = web.Application()
     app.router.add_post("/{path:.*}", hearer.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
     await site.start()
-    hearer.url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
+    hearer.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}/notify"
     try:
         yield hearer
     finally:

@@ -11,6 +11,7 @@ from cityloop.city.notifier_process import NotifierProcess
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
 from cityloop.interconnection.broker.held import Held, written
+from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
@@ -23,12 +24,12 @@ LEVEL = CORE_TERMS.expand("level")
 class Broker:
     """The parts that a broker is made of, without its HTTP."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reach: Reach = EVERYWHERE, ca: Path | None = None) -> None:
         self.store = EntityStore(folder, wall_time)
-        self.process = NotifierProcess()
+        self.process = NotifierProcess(reach, ca)
         channel = self.process.channel()
         contexts = Contexts(ContextBook(folder / "contexts.db"), {})
-        self.subscriptions = Subscriptions(self.store, folder, contexts, channel)
+        self.subscriptions = Subscriptions(self.store, folder, contexts, channel, "", reach)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
 
@@ -59,6 +60,15 @@ class Broker:
         before = self.store.held(name)
         await self.store.commit([written(before, None, Delete(name, wall_time()))])
 
+    async def until_told(self, id_: str, name: str) -> Any:
+        """What a subscription says of its notifications under ``name``, once it says it."""
+        async with asyncio.timeout(20):
+            while True:
+                told = self.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
+                if name in told:
+                    return told[name]
+                await asyncio.sleep(0.01)
+
     async def close(self) -> None:
         await self.process.close()
         await self.subscriptions.close()
@@ -66,8 +76,10 @@ class Broker:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Broker]:
-    broker = Broker(folder)
+async def running(
+    folder: Path, reach: Reach = EVERYWHERE, ca: Path | None = None
+) -> AsyncIterator[Broker]:
+    broker = Broker(folder, reach, ca)
     await broker.start()
     try:
         yield broker

@@ -91,6 +91,15 @@ def broker(folder: Path, port: int, *lines: str) -> Iterator[psutil.Popen]:
         process.wait()
 
 
+def certify(folder: Path, name: str, *signer: str) -> None:
+    """A key and a certificate for this machine, signed by ``signer``'s or by itself."""
+    folder.mkdir(exist_ok=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", *signer]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
 def listens(port: int) -> bool:
     """Whether somebody takes calls on a port of this machine."""
     with socket.socket() as probe:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.perception.conftest import HeldIntake, broker, setup_of
+from tests.perception.conftest import HeldIntake, broker, certify, setup_of
 
 from cityloop.perception.source import Secret
 from cityloop.perception.sources.mqtt import MqttSettings
@@ -177,15 +177,6 @@ def test_a_wrong_password_is_told_and_the_right_one_lets_in(free_port: int, tmp_
 
 def hash_users(path: Path) -> None:
     subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True)
-
-
-def certify(folder: Path, name: str, *signer: str) -> None:
-    """A key and a certificate for this machine, signed by ``signer``'s or by itself."""
-    folder.mkdir(exist_ok=True)
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", *signer]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def test_tls_is_spoken_to_brokers_whose_signer_is_known_and_to_no_others(

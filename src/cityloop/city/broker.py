@@ -20,6 +20,7 @@ from cityloop.interconnection.broker.historian import Folder
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.queries import Queries
+from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sighting import Sighting
 from cityloop.interconnection.broker.store import EntityStore, StoreLog
 from cityloop.interconnection.broker.subscriptions import Subscriptions
@@ -84,7 +85,9 @@ class BrokerTenant:
         self.queries = Queries(self.store)
         self.temporal = Temporal(self.store, self.queries, fold)
         self.page = page
-        self.subscriptions = Subscriptions(self.store, folder, contexts, channel, name)
+        self.subscriptions = Subscriptions(
+            self.store, folder, contexts, channel, name, channel.reach
+        )
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
         self.store.recover()
@@ -128,8 +131,10 @@ class Broker:
     ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
     others may be fetched; ``trusted``: hosts that may be fetched from though they are private
     ("host" or "host:port"); ``temporal_page``: instances of one entity in an answer that
-    tells how it evolved; ``city``: what the default tenant is of, else it stands alone. Raises
-    ConfigError, OSError and CorruptError for what cannot be opened.
+    tells how it evolved; ``city``: what the default tenant is of, else it stands alone;
+    ``reach``: where notifications may go; ``ca``: authorities that TLS to subscribers trusts beside
+    those of the system, as PEM. Raises ConfigError, OSError and CorruptError for what cannot be
+    opened.
     """
 
     def __init__(
@@ -142,6 +147,8 @@ class Broker:
         trusted: Sequence[str] = (),
         temporal_page: int = TEMPORAL_PAGE,
         city: CityStores | None = None,
+        reach: Reach = EVERYWHERE,
+        ca: Path | None = None,
     ) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
@@ -149,7 +156,7 @@ class Broker:
         self._temporal_page = temporal_page
         book = ContextBook(root / "contexts.db")
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
-        self.notifier = NotifierProcess()
+        self.notifier = NotifierProcess(reach, ca)
         self._historian = HistoryProcess()
         self._tenants = dict(self._opened())
         self.default = self._tenants[""] = self._made("", root / _DEFAULT, city)

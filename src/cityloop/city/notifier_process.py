@@ -7,15 +7,19 @@ the broker does; the broker starts it again when it ends.
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
+import msgspec
 import structlog
 
 from cityloop.city.clock import wall_time
+from cityloop.interconnection.broker.dial import Dial, trust
 from cityloop.interconnection.broker.parcels import (
     HEAD,
     Orders,
@@ -24,6 +28,7 @@ from cityloop.interconnection.broker.parcels import (
     read_orders,
     read_reports,
 )
+from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 
 _log = structlog.get_logger()
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
@@ -31,23 +36,38 @@ _CLOSE_S = 5.0
 _COMMAND = "from cityloop.city.notifier_process import main; main()"
 
 
+class Settings(msgspec.Struct, frozen=True):
+    """What the process is started with; see ``NotifierProcess``. ``ca``: empty for none."""
+
+    reach: Reach
+    ca: str
+
+
 class Channel:
     """One tenant's line to the notifier (``dispatch.Notifier``).
 
     ``report`` takes what the notifier did; ``begun`` is called for each new process, before
-    anything is sent to it.
+    anything is sent to it. ``reach``: where notifications may go.
     """
 
-    def __init__(self, send: Callable[[list[Orders]], None]) -> None:
+    def __init__(self, send: Callable[[list[Orders]], None], reach: Reach) -> None:
+        self.reach = reach
         self.report: Callable[[list[Reports]], None] = lambda _: None
         self.begun: Callable[[], None] = lambda: None
         self.send = send
 
 
 class NotifierProcess:
-    """The broker's side. The process runs from the first order on, and again whenever it ends."""
+    """The broker's side. The process runs from the first order on, and again whenever it ends.
 
-    def __init__(self) -> None:
+    ``reach``: where notifications may go; ``ca``: a PEM file of authorities that TLS trusts beside
+    those of the system. Raises ConfigError for one that cannot be read.
+    """
+
+    def __init__(self, reach: Reach = EVERYWHERE, ca: Path | None = None) -> None:
+        trust(ca)
+        self._reach = reach
+        self._settings = msgspec.json.encode(Settings(reach, str(ca or ""))).decode()
         self._channels: list[Channel] = []
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +82,7 @@ class NotifierProcess:
 
     def channel(self) -> Channel:
         """A line for one more tenant."""
-        channel = Channel(partial(self._send, len(self._channels)))
+        channel = Channel(partial(self._send, len(self._channels)), self._reach)
         self._channels.append(channel)
         return channel
 
@@ -95,6 +115,7 @@ class NotifierProcess:
                 sys.executable,
                 "-c",
                 _COMMAND,
+                self._settings,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
@@ -160,13 +181,14 @@ class _Reports:
         self._waiting = []
 
 
-async def _serve() -> None:
+async def _serve(settings: Settings) -> None:
     from cityloop.interconnection.broker.http_carrier import HttpCarrier
     from cityloop.interconnection.broker.mqtt_carrier import MqttCarrier
     from cityloop.interconnection.broker.notifier import Carrier, Notifier
 
     stream, writer = await _pipes()
-    http, over_mqtt = HttpCarrier(), MqttCarrier()
+    dial = Dial(settings.reach, Path(settings.ca) if settings.ca else None)
+    http, over_mqtt = HttpCarrier(dial), MqttCarrier(dial)
     carriers: dict[str, Carrier] = {
         "http": http,
         "https": http,
@@ -202,4 +224,6 @@ def main() -> None:
     # Ctrl-C reaches all processes of a terminal; the broker ends this one in its own time.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(1)
-    uvloop.run(_serve())
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    uvloop.run(_serve(msgspec.json.decode(sys.argv[1], type=Settings)))

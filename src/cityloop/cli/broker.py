@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cityloop.cli.port import check_port
+from cityloop.interconnection.broker.reach import reach_of
 from cityloop.kernel.errors import ConfigError
 from cityloop.web import HOST
 
@@ -22,6 +23,17 @@ def broker(
     trust: Annotated[
         list[str] | None,
         typer.Option(help="A host, or host:port, to fetch @contexts from though it is private."),
+    ] = None,
+    notify_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A host, host:port or network to notify though it is private. Where one is given, "
+            "no other private address is notified."
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of authorities that subscribers' certificates may be of."),
     ] = None,
     temporal_page: Annotated[
         int, typer.Option(min=1, help="Instances of an entity's past in one answer, without lastN.")
@@ -44,6 +56,8 @@ def broker(
         fetch=fetch,
         trusted=trust or (),
         temporal_page=temporal_page,
+        reach=reach_of(notify_to or ()),
+        ca=ca,
     )
 
     def announce() -> None:

@@ -7,18 +7,18 @@ bring a loop, a queue and an acknowledgement policy of its own, and here a PUBLI
 
 import asyncio
 import secrets
-import ssl
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from cityloop.interconnection.broker.dial import Dial
 from cityloop.interconnection.broker.notifier import RefusedError
 from cityloop.interconnection.broker.parcels import Target
+from cityloop.interconnection.broker.targets import PORTS
 from cityloop.kernel.errors import InputError
 from cityloop.standards import mqtt
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _KEEP_ALIVE_S = 60
 _LARGEST_ANSWER = 65_536
 _ACKS = frozenset({mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP})
@@ -27,7 +27,8 @@ _ACKS = frozenset({mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP})
 class MqttCarrier:
     """``notifier.Carrier`` for mqtt and mqtts."""
 
-    def __init__(self) -> None:
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
         self._lines: dict[tuple[str, str], asyncio.Task[_Line]] = {}
 
     async def carry(self, target: Target, body: bytes) -> None:
@@ -51,7 +52,7 @@ class MqttCarrier:
         key = (f"{url.scheme}://{url.netloc}", target.mqtt_version)
         task = self._lines.get(key)
         if task is None or (task.done() and not _usable(task)):
-            task = asyncio.get_running_loop().create_task(_connected(target))
+            task = asyncio.get_running_loop().create_task(_connected(self._dial, target))
             self._lines[key] = task
         # Who gives up does not take the connection from the others who wait for it.
         return await asyncio.shield(task)
@@ -69,15 +70,13 @@ def _usable(task: "asyncio.Task[_Line]") -> bool:
     return not task.cancelled() and task.exception() is None and not task.result().lost.done()
 
 
-async def _connected(target: Target) -> "_Line":
+async def _connected(dial: Dial, target: Target) -> "_Line":
     url = urlsplit(target.uri)
-    tls = ssl.create_default_context() if url.scheme == "mqtts" else None
-    loop = asyncio.get_running_loop()
-    _, line = await loop.create_connection(
+    line = await dial.connect(
         lambda: _Line(target.mqtt_version),
         url.hostname or "",
-        url.port or _PORTS[url.scheme],
-        ssl=tls,
+        url.port or PORTS[url.scheme],
+        tls=url.scheme == "mqtts",
     )
     user, password = unquote(url.username or ""), unquote(url.password or "")
     hello = mqtt.write_connect(

@@ -11,10 +11,11 @@ from cityloop.interconnection.broker.dispatch import Notifier
 from cityloop.interconnection.broker.following import Follower, Following
 from cityloop.interconnection.broker.intervals import Intervals
 from cityloop.interconnection.broker.queries import Queries
+from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.register import Register, Registered
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.styles import style
-from cityloop.interconnection.broker.targets import target
+from cityloop.interconnection.broker.targets import check_reach, target
 from cityloop.interconnection.broker.why import told_of, why
 from cityloop.standards.cim.hosted import HOSTED_PATH
 from cityloop.standards.cim.problems import Problem
@@ -33,7 +34,7 @@ MOST_EXPLAINED = 100
 class Subscriptions:
     """All calls raise Problem as the standard has it, and OSError when the disk fails.
 
-    ``tenant``: as notifications name it; empty for the default one.
+    ``tenant``: as notifications name it; empty for the default one. ``reach``: where they may go.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Subscriptions:
         contexts: Contexts,
         notifier: Notifier,
         tenant: str = "",
+        reach: Reach = EVERYWHERE,
     ) -> None:
         self._store = store
         self._clock = store.clock
         self._contexts = contexts
         self._tenant = tenant
+        self._reach = reach
         self._register = Register(folder)
         self.following = Following(store, notifier)
         self._intervals: Intervals | None = None
@@ -112,7 +115,7 @@ class Subscriptions:
     async def _keep(
         self, s: int, subscription: Subscribed, terms: Terms, asked: Terms, created: int
     ) -> None:
-        target(s, subscription, terms, self._tenant)
+        check_reach(target(s, subscription, terms, self._tenant), self._reach)
         row = Registered(
             s,
             subscription["id"],

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cityloop.interconnection.broker.parcels import Target
+from cityloop.interconnection.broker.reach import Reach
 from cityloop.interconnection.broker.styles import GEOJSON, JSON_LD
 from cityloop.standards.cim.core import CORE_URL
 from cityloop.standards.cim.problems import bad_request
@@ -15,6 +16,7 @@ from cityloop.standards.cim.terms import Terms
 USUAL_TIMEOUT_S = 10.0
 LONGEST_TIMEOUT_S = 120.0
 LINK = '<{}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
 _VERSIONS: dict[str, Literal["3.1.1", "5"]] = {"mqtt3.1.1": "3.1.1", "mqtt5.0": "5"}
 
 
@@ -49,6 +51,15 @@ def _check_address(uri: str) -> None:
         known = False
     if not known or (url.scheme.startswith("mqtt") and not url.path.strip("/")):
         raise bad_request(f"{uri!r} is no address: http://host:port/… or mqtt://host:port/topic.")
+
+
+def check_reach(to: Target, reach: Reach) -> None:
+    """Raise Problem (BadRequestData) where nothing may be sent to a target. What its name resolves
+    to is judged again at each connection."""
+    url = urlsplit(to.uri)
+    refusal = reach.refusal_of(url.hostname or "", url.port or PORTS[url.scheme])
+    if refusal:
+        raise bad_request(f"Notifications cannot go to {to.uri}: {refusal}.")
 
 
 def _headers(endpoint: dict[str, Any], link: str, tenant: str) -> dict[str, str]:
