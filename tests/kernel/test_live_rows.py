@@ -8,7 +8,7 @@ from tests.kernel.test_runner import commits, modes, same
 
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import Column, EntityIds
-from cityloop.kernel.ports import Batch
+from cityloop.kernel.ports import API_RUN, Batch
 from cityloop.kernel.rows import Rows
 from cityloop.kernel.runner import Runner
 from cityloop.kernel.view import NEVER, Table
@@ -91,6 +91,14 @@ def test_a_recording_that_follows_the_citys_clock_keeps_its_times() -> None:
     turned.hear(from_source((0, 69_500, 7.0), (1, 9_000, 8.0), run="a"))
     turned.hear(from_source((2, 69_500, 7.0), run="another day"))
     assert table(turned).observed_at.tolist() == [NEVER, NEVER, 69_500]
+
+
+def test_what_a_client_of_the_api_wrote_is_seen_at_the_next_tick() -> None:
+    turned = runner()
+    turned.turn(batch(1, 1, 1, 1), modes)
+    turned.hear(from_source((2, 1_000, 7.0), run=API_RUN))
+    turned.turn(tick(2, WALL), modes)
+    assert table(turned)["illuminanceLevel"].tolist() == [7, 1, 1]
 
 
 def test_whoever_spoke_last_is_believed_twin_or_live_source() -> None:

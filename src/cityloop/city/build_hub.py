@@ -1,9 +1,10 @@
 """From a site to the parts of its hub: the one place that names loops and back ends."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cityloop.city.alarm_watch import Watch
+from cityloop.city.api_desk import ApiDesk
 from cityloop.city.clock import wall_time
 from cityloop.city.desk import Desk, Escalation
 from cityloop.city.hub import Hub
@@ -18,10 +19,12 @@ from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
+from cityloop.kernel.clock import CityTime
 from cityloop.kernel.loop import Mode
 from cityloop.kernel.runner import Runner
 from cityloop.perception.gate import DeviceSource, Gate
 from cityloop.perception.live_gate import LiveGate, LiveSource
+from cityloop.perception.open_gate import OpenGate
 from cityloop.perception.source import kind_of
 from cityloop.safety.guard import SignalGuard
 from cityloop.safety.modes import ModeBook
@@ -45,6 +48,16 @@ def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> Int
     desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.heard, refuse, wall_time)
     desk.recall()
     return desk
+
+
+def build_api(tenant: Tenant, writer: LogWriter, hub: Hub, now: Callable[[], CityTime]) -> ApiDesk:
+    """The hub's side of the NGSI-LD API."""
+
+    def refuse(rejects: Sequence[Reject]) -> None:
+        tenant.rejects.offer(rejects)
+
+    gate = OpenGate(declared(), refuse)
+    return ApiDesk(gate, tenant.log, writer, now, hub.written, refuse)
 
 
 def build_clock(run: str | None, hub: Hub, tenant: Tenant) -> LiveClock | None:

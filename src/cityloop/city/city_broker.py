@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from math import cos, radians
+from pathlib import Path
 
 from cityloop.city.broker import Broker, CityStores
 from cityloop.city.city_log import CityLog
 from cityloop.city.clock import wall_time
 from cityloop.city.site import Site
+from cityloop.city.speaker import Speaker
 from cityloop.city.surface import MapData, Point
 from cityloop.interconnection.context import SqliteContext
 from cityloop.interconnection.log import SqliteLog
@@ -18,14 +20,19 @@ FOLDER = "broker"
 """Below the tenant's folder: what the broker keeps; its entities are a fold of the city's log."""
 
 
-def open_city_broker(site: Site) -> Broker:
-    """The broker of a city whose log exists. Raises OSError and CorruptError."""
-    log = CityLog(site.folder, wall_time)
+def open_city_broker(site: Site, hub: Path) -> Broker:
+    """The broker of a city whose log exists; ``hub``: where that listens.
+
+    Raises OSError and CorruptError.
+    """
+    folder = site.folder / FOLDER
+    speak = Speaker(folder / "default" / "broker.db", declared())
+    log = CityLog(site.folder, hub, wall_time, speak)
     reader = SqliteLog(site.folder, wall_time, readonly=True)
     context = SqliteContext(site.folder, reader, readonly=True)
     known = Known(declared(), dict(_places(site)))
     stores = CityStores(log, context, known)
-    return Broker(site.folder / FOLDER, wall_time, city=stores)
+    return Broker(folder, wall_time, city=stores)
 
 
 def has_subscribers(site: Site) -> bool:

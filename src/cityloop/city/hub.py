@@ -29,7 +29,7 @@ from cityloop.kernel.cycle import DECISION, Pass
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.loop import Mode, Orders, Priority
-from cityloop.kernel.ports import Batch, Commit
+from cityloop.kernel.ports import API_SOURCE, Batch, Commit
 from cityloop.kernel.reasons import Wording
 from cityloop.kernel.runner import Runner
 from cityloop.kernel.waiting import CITY_CLOCK, clock_frame
@@ -174,6 +174,11 @@ class Hub:
         """What a live source said: the loops see it at their next tick."""
         self._runner.hear(batch)
         self.watch.heard(batch)
+
+    def written(self, batch: Batch) -> None:
+        """What clients of the API wrote: the loops see it at their next tick."""
+        self._runner.hear(batch)
+        self.totals.count(batch)
 
     def look(self, machine: Machine, wall: WallTime) -> Effects:
         """Look for what needs a person, about once a second of wall time: alarms come and go."""
@@ -363,7 +368,8 @@ class Hub:
         self._tell(batch.frames)
         self.desk.replay(batch.frames)
         self.watch.sensors.see(batch)
-        self.watch.heard(batch)
+        if batch.source != API_SOURCE:
+            self.watch.heard(batch)
         self.totals.count(batch)
         for part in batch.frames:
             self.loops.fold(part)

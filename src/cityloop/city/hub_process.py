@@ -5,6 +5,7 @@ import selectors
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city.build_hub import build_clock, build_hub, build_intake
+from cityloop.city.build_hub import build_api, build_clock, build_hub, build_intake
 from cityloop.city.clock import wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_board import HubBoard
@@ -95,9 +96,10 @@ class HubProcess:
         self._keeper = Keeper(self._tenant)
         self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub)
         self._clock = build_clock(spec.live_run, self._hub, self._tenant)
+        self._api = build_api(self._tenant, self._writer, self._hub, self._city_now)
         self._listener = listen(spec.address)
         self._selector = selectors.DefaultSelector()
-        for source in (supervisor, self._listener, self._intake):
+        for source in (supervisor, self._listener, self._intake, self._api):
             self._selector.register(source, selectors.EVENT_READ)
         self._twins: dict[Line, Twin] = {}
         self._readings: dict[Line, Reading] = {}
@@ -144,13 +146,16 @@ class HubProcess:
                     return False
             elif isinstance(ready, Line):
                 self._hear(ready)
-            elif ready is self._intake:
-                self._intake.acknowledge()
+            elif ready is self._intake or ready is self._api:
+                ready.acknowledge()
             else:
                 line = accept(self._listener)
                 self._twins[line] = Twin()
                 self._selector.register(line, selectors.EVENT_READ)
         return True
+
+    def _city_now(self) -> CityTime:
+        return self._hub.now if self._clock is None else CityTime(wall_time())
 
     def _goes_on(self) -> bool:
         """Hear the supervisor; False when it says stop or is gone."""
@@ -185,8 +190,7 @@ class HubProcess:
 
     def _hear(self, line: Line) -> None:
         try:
-            take = self._intake.take if self._intake.knows(line) else self._take
-            take(line, line.receive())
+            self._desk_of(line)(line, line.receive())
         except (OSError, EOFError):
             self._drop(line)
         except BusyError as error:
@@ -196,10 +200,17 @@ class HubProcess:
             _log.error("a message cannot be read; its line is cut", why=str(error))
             self._drop(line)
 
+    def _desk_of(self, line: Line) -> Callable[[Line, Message], None]:
+        """What takes the messages of a line."""
+        if self._intake.knows(line):
+            return self._intake.take
+        return self._api.take if self._api.knows(line) else self._take
+
     def _drop(self, line: Line) -> None:
         self._selector.unregister(line)
         self._twins.pop(line, None)
         self._intake.part(line)
+        self._api.part(line)
         reading = self._readings.pop(line, None)
         if reading is not None:
             reading.close()
@@ -218,6 +229,9 @@ class HubProcess:
             case Hello() if self._intake.serves(message.source):
                 self._twins.pop(line)
                 self._intake.hello(line, message)
+            case Hello() if self._api.serves(message.source):
+                self._twins.pop(line)
+                self._api.hello(line)
             case Hello():
                 self._greet(line, message)
             case Reader():
@@ -443,6 +457,7 @@ class HubProcess:
         self._listener.close()
         self._writer.close()
         self._intake.close()
+        self._api.close()
         if self._whole and self._hub.run:
             self._keeper.keep(self._tenant.log.last(), self._hub.save())
         self._keeper.close()

@@ -10,6 +10,8 @@ from cityloop.kernel.frame import Frame
 from cityloop.kernel.rows import Rows
 
 Position = NewType("Position", int)
+API_SOURCE, API_RUN = "ngsi-ld", "api"
+"""Of the batches that hold what clients of the NGSI-LD API wrote."""
 
 
 @dataclass(frozen=True, slots=True)

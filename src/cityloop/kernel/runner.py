@@ -12,7 +12,7 @@ from cityloop.kernel.cycle import DECISION, Cycle, Pass
 from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.inputs import Inputs
 from cityloop.kernel.loop import Guard, Ints, Loop
-from cityloop.kernel.ports import Batch, Commit
+from cityloop.kernel.ports import API_RUN, Batch, Commit
 from cityloop.kernel.waiting import CITY_CLOCK, LIVE, wall_of
 
 Modes = Callable[[str], Ints]
@@ -125,9 +125,10 @@ class Runner:
                         cycle.recall(part)
 
     def hear(self, batch: Batch) -> None:
-        """Take in the rows of a live source; the next tick sees them, and nothing is decided."""
+        """Take in the rows of a live source, or of clients of the API, which are stamped with the
+        city's own time; the next tick sees them, and nothing is decided."""
         for part in batch.rows:
-            if part.type in self._watched and part.run in (LIVE, self.run):
+            if part.type in self._watched and part.run in (LIVE, API_RUN, self.run):
                 for cycle in self.cycles:
                     self.waits |= cycle.hear(part)
 

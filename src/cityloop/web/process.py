@@ -32,7 +32,7 @@ def main(spec: WebSpec, supervisor: "Connection[Any, Any]") -> None:
 async def _serve(spec: WebSpec, supervisor: Line) -> None:
     city = LiveCity(spec.site, spec.hub, spec.truth, supervisor)
     wanted = has_subscribers(spec.site)
-    broker = CityApi(partial(open_city_broker, spec.site), wanted=wanted)
+    broker = CityApi(partial(open_city_broker, spec.site, spec.hub), wanted=wanted)
     server = _Server(create_app(city, ASSETS, broker=broker), supervisor, spec.port)
     city.start(asyncio.get_running_loop(), server.end)
     broker.start()

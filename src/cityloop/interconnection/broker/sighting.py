@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cityloop.interconnection.broker.held import Held, Written
-from cityloop.interconnection.broker.store import RUN, EntityStore
+from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.context import News, SqliteContext
 from cityloop.interconnection.picture import Sight
-from cityloop.kernel.ports import Log, Position
+from cityloop.kernel.ports import API_RUN, Log, Position
 from cityloop.standards.cim.observed import Known, entity_iri, newer, observed
 from cityloop.standards.cim.writes import Alter
 
@@ -51,7 +51,7 @@ class Sighting:
 
     def _news(self, left: list[Sight]) -> News:
         self._context.renew(left)
-        return self._context.news(RUN)
+        return self._context.news(API_RUN)
 
     async def _take_in(self, news: News) -> None:
         for start in range(0, len(news.sights), _AT_ONCE):

@@ -40,6 +40,8 @@ _TYPE = "INSERT OR IGNORE INTO entity_types VALUES (?, ?)"
 _NO_TYPE = "DELETE FROM entity_types WHERE type = ? AND e = ?"
 _REACHED = "SELECT position FROM positions WHERE fold = 'entities'"
 _REACH = "INSERT OR REPLACE INTO positions VALUES ('entities', ?)"
+_COUNTED = "SELECT position FROM positions WHERE fold = 'batches'"
+_COUNT = "INSERT OR REPLACE INTO positions VALUES ('batches', ?)"
 _EXPIRED = "SELECT id FROM entities WHERE expires <= ? LIMIT ?"
 
 _CACHE_KIB = 65_536
@@ -73,6 +75,15 @@ class State:
     def position(self) -> Position:
         """The log position that the tables have reached."""
         return Position(number(self.connection, _REACHED))
+
+    @property
+    def sequence(self) -> int:
+        """Of the newest batch of the API that the tables hold, where ``count`` says so."""
+        return number(self.connection, _COUNTED)
+
+    def count(self, sequence: int) -> None:
+        """Note which batch of the API is taken in; within a transaction of the caller."""
+        self.connection.execute(_COUNT, (sequence,))
 
     def reach(self, position: Position) -> None:
         """Note the position that the tables have reached; within a transaction of the caller."""

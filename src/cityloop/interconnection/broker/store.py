@@ -21,14 +21,11 @@ from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.sqlite import sqlite_errors, transaction
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError, CorruptError
-from cityloop.kernel.ports import Batch, Commit, Log, Position
-from cityloop.standards.cim.writes import applied, read_write
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Log, Position
+from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.writes import Alter, Write, applied, read_write
 
 _log = structlog.get_logger()
-
-SOURCE = "ngsi-ld"
-RUN = "api"
-"""Of the batches in the log that hold writes of the API."""
 
 _MOST_IN_GROUP = 1_000
 _MOST_QUEUED = 50_000
@@ -80,7 +77,9 @@ class EntityStore:
         self._threads = ThreadPoolExecutor(2, "entity-store")
         self._checkpoint: asyncio.Future[None] | None = None
         self._behind = False
-        self._sequence = self.log.sequence(SOURCE, RUN)
+        self._own = log is None
+        known = self.log.sequence(API_SOURCE, API_RUN) if self._own else self.state.sequence
+        self._sequence = known
 
     @property
     def connection(self) -> apsw.Connection:
@@ -91,8 +90,10 @@ class EntityStore:
         """Fold in what the log holds beyond the tables, after a kill or a power cut."""
         if self.state.position > self.log.last():
             raise CorruptError(f"{self.state.path} is ahead of the log: remove it to rebuild it")
-        for commit in self.log.read(self.state.position):
-            self._take_in(self._replayed(commit), commit.position)
+        if self._own or self.log.sequence(API_SOURCE, API_RUN) != self.state.sequence:
+            for commit in self.log.read(self.state.position):
+                self._sequence = commit.batch.sequence
+                self._take_in(self._replayed(commit), commit.position)
         self._behind = False
 
     def _replayed(self, commit: Commit) -> list[Written]:
@@ -101,11 +102,18 @@ class EntityStore:
         for body in commit.batch.writes:
             write = read_write(body)
             before = latest[write.id] if write.id in latest else self.state.find(write.id)
-            kept = applied(before.kept if before else None, write)
+            kept = applied(before.kept if before else self._unread(write), write)
             key = before.key if before else self.state.next_key()
             after = latest[write.id] = None if kept is None else Held(key, kept)
             done.append(written(before, after, write))
         return done
+
+    def _unread(self, write: Write) -> Kept | None:
+        """What a write finds that is replayed before what a city's sources said of its entity."""
+        if self._own or not isinstance(write, Alter):
+            return None
+        stamps = {"createdAt": write.at, "modifiedAt": write.at}
+        return {"id": write.id, "type": [], **stamps, "attrs": {}}
 
     def get(self, id_: str) -> Held | None:
         """An entity as acknowledged; None when it does not exist or its time has come."""
@@ -154,10 +162,11 @@ class EntityStore:
         while group := self._next_group():
             done = [one for waiting in group for one in waiting.written]
             bodies = tuple(one.body for one in done)
-            batch = Batch(SOURCE, RUN, self._sequence + 1, writes=bodies)
+            batch = Batch(API_SOURCE, API_RUN, self._sequence + 1, writes=bodies)
             try:
                 position = await loop.run_in_executor(self._threads, self.log.append, (batch,))
             except (OSError, BusyError) as error:
+                self._behind = not self._own  # it may be committed all the same, or will be
                 self._fail(group, error)
                 continue
             self._sequence += 1
@@ -188,6 +197,8 @@ class EntityStore:
     def _take_in(self, done: Sequence[Written], position: Position) -> None:
         with sqlite_errors(self.state.path), transaction(self.connection):
             self.state.apply(done, position)
+            if not self._own:
+                self.state.count(self._sequence)
             for fold in self.folds:
                 fold(done, position)
 
@@ -205,8 +216,12 @@ class EntityStore:
                 watch(done, position)
 
     def reach(self, position: Position) -> None:
-        """Note that all writes up to ``position`` are taken in, where none is under way."""
+        """Note that all up to ``position`` is taken in, where no write is under way; so is any that
+        was given up and committed all the same.
+        """
         if not self._queue and (self._writer is None or self._writer.done()):
+            if self.log.sequence(API_SOURCE, API_RUN) != self._sequence:
+                self.recover()
             with sqlite_errors(self.state.path), transaction(self.connection):
                 self.state.reach(max(position, self.state.position))
 

@@ -11,15 +11,13 @@ from typing import Any, TypeAlias
 
 from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime
+from cityloop.kernel.ports import API_RUN
 from cityloop.standards.cim.kept import MEMBERS, Attributes, Instance
 from cityloop.standards.cim.times import read_datetime
 from cityloop.standards.cim.writes import Alter, Delete, Put
 
 Present: TypeAlias = Put | Alter | Delete
 """A Write to an entity as it is now."""
-
-RUN = "api"
-"""The run that clients of the API write in: wall time is their city time."""
 
 
 def changes_of(write: Present) -> list[Change]:
@@ -34,7 +32,9 @@ def changes_of(write: Present) -> list[Change]:
     type_ = write.types[0] if write.types else ""
     told = {"types": write.types, "scope": write.scope, "expires": write.expires}
     dropped = [
-        Change(type_, write.id, attribute, RUN, CityTime(write.at), None, "delete", dataset, was)
+        Change(
+            type_, write.id, attribute, API_RUN, CityTime(write.at), None, "delete", dataset, was
+        )
         for (attribute, dataset), was in zip(write.dropped, _was(write), strict=True)
     ]
     head = _of_entity(write, type_, {"kind": "alter", **told})
@@ -67,7 +67,7 @@ def _was(write: Alter) -> list[dict[str, Any]]:
 
 
 def _of_entity(write: Present, type_: str, value: Any) -> Change:
-    return Change(type_, write.id, "", RUN, CityTime(write.at), value)
+    return Change(type_, write.id, "", API_RUN, CityTime(write.at), value)
 
 
 def _set(write: Present, type_: str, attributes: Attributes) -> Iterable[Change]:
@@ -77,7 +77,7 @@ def _set(write: Present, type_: str, attributes: Attributes) -> Iterable[Change]
             at = CityTime(read_datetime(told) if told else write.at)
             member = MEMBERS[instance["type"]]
             extras = {name: value for name, value in instance.items() if name != member}
-            head = type_, write.id, attribute, RUN, at
+            head = type_, write.id, attribute, API_RUN, at
             yield Change(*head, instance[member], "set", dataset, extras)
 
 
