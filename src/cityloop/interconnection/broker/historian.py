@@ -10,10 +10,10 @@ import structlog
 
 from cityloop.interconnection.broker.held import Written
 from cityloop.interconnection.broker.history import open_history, reached
-from cityloop.interconnection.broker.store import RUN, SOURCE, EntityStore
+from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.tail import Tail
 from cityloop.kernel.errors import BusyError, CorruptError
-from cityloop.kernel.ports import Position
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Position
 
 _log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Historian:
         if position > last:
             raise CorruptError(f"{self.folder} is ahead of the log: remove it to rebuild it")
         self.tail.begin(position, position)
-        is_near = last - position <= _REFILLED_COMMITS or not log.sequence(SOURCE, RUN)
+        is_near = last - position <= _REFILLED_COMMITS or not log.sequence(API_SOURCE, API_RUN)
         if not (is_near and self.tail.refill(log.read(position), _REFILLED_BYTES)):
             self.tail.begin(position, last)
             self._due.set()
