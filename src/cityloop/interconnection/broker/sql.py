@@ -7,6 +7,7 @@ a function of the connection that calls the very test that memory uses.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cityloop.interconnection.broker.sql_terms import term_sql
 from cityloop.interconnection.broker.statement import Sql, ask, every, member, some, typed
@@ -32,24 +33,28 @@ def where(selection: Selection, now: int) -> Sql:
     return every(parts)
 
 
-def one_type(selection: Selection) -> str:
-    """The type, where the selection names exactly one: its rows are found by it, in order."""
-    if len(selection.selectors) == 1 and isinstance(selection.selectors[0].types, str):
-        return selection.selectors[0].types
-    return ""
-
-
 def rows(selection: Selection, now: int) -> Sql:
     """``FROM … WHERE …`` of all rows that are meant, as ``x``; their order is that of ``x.e``."""
-    condition = where(selection, now)
-    type_ = one_type(selection)
-    if not type_ or selection.selectors[0].ids:
+    type_ = _one_type(selection)
+    if not type_:
+        condition = where(selection, now)
         return Sql(f"FROM entities x WHERE {condition.text}", condition.parameters)
+    pattern = selection.selectors[0].id_pattern
+    rest = replace(selection, selectors=(Selector(id_pattern=pattern),) if pattern else ())
+    condition = where(rest, now)
     return Sql(
         "FROM entity_types y CROSS JOIN entities x ON x.e = y.e"
         f" WHERE y.type = ? AND {condition.text}",
         (type_, *condition.parameters),
     )
+
+
+def _one_type(selection: Selection) -> str:
+    """The type, where the selection names exactly one: its rows are found by it, in order."""
+    if len(selection.selectors) != 1 or selection.selectors[0].ids:
+        return ""
+    types = selection.selectors[0].types
+    return types if isinstance(types, str) else ""
 
 
 def page(selection: Selection, now: int, limit: int, offset: int) -> Sql:
@@ -63,8 +68,18 @@ def page(selection: Selection, now: int, limit: int, offset: int) -> Sql:
 
 def count(selection: Selection, now: int) -> Sql:
     """How many entities are meant."""
+    type_ = _one_type(selection)
+    if type_ and selection == Selection((Selector(types=type_),)):
+        return Sql(_COUNT_OF_TYPE, (type_, now, type_))
     text, parameters = rows(selection, now)
     return Sql(f"SELECT count(*) {text}", parameters)
+
+
+_COUNT_OF_TYPE = """
+SELECT (SELECT count(*) FROM entity_types WHERE type = ?)
+- (SELECT count(*) FROM entities x CROSS JOIN entity_types y USING (e)
+WHERE x.expires <= ? AND y.type = ?)"""
+"""Of a million entities the types alone are looked at, in a tenth of the time."""
 
 
 def everything(selection: Selection, now: int) -> Sql:
