@@ -28,6 +28,10 @@ def test_an_update_shows_old_and_new_of_what_was_written_and_nothing_else() -> N
     assert told == "09:00:00  updated  urn:x:1  Lamp  level 1 → 4"
 
 
+def test_a_value_that_was_written_again_shows_once() -> None:
+    assert line(lamp(level=said(value=4, previousValue=4))).endswith("Lamp  level 4")
+
+
 def test_an_attribute_that_is_gone_says_what_it_was() -> None:
     near = said(object="urn:ngsi-ld:null", previousObject="urn:x:2", type="Relationship")
     assert line(lamp(near=near)).endswith('near "urn:x:2" → gone')

@@ -86,7 +86,8 @@ def _change(instance: Any) -> str:
         if now in instance:
             new = "gone" if instance[now] in (_NULL, {"@none": _NULL}) else _short(instance[now])
             dataset = f" ({instance['datasetId']})" if "datasetId" in instance else ""
-            old = f"{_short(instance[before])} → " if before in instance else ""
+            was = instance.get(before, instance[now])
+            old = f"{_short(was)} → " if was != instance[now] else ""
             return f"{old}{new}{printable(dataset)}"
     return _short(instance)
 
