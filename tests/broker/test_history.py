@@ -1,10 +1,12 @@
 """The past in files is the past in memory, whenever it is folded, and nothing of it is lost."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,11 +18,12 @@ from cityloop.interconnection.broker.history import HistoryFold
 from cityloop.interconnection.broker.past_files import PastFiles
 from cityloop.interconnection.broker.past_rows import PastRows, instances, instances_of, numbered
 from cityloop.interconnection.broker.state import State
+from cityloop.interconnection.broker.summaries import Summed, summed, window_of
 from cityloop.interconnection.broker.tail import Tail
 from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.ports import Batch, Position
-from cityloop.standards.cim.evolution import Moment
-from cityloop.standards.cim.temporal_query import TemporalQuery
+from cityloop.standards.cim.evolution import Moment, summarised
+from cityloop.standards.cim.temporal_query import Period, TemporalQuery
 from cityloop.standards.cim.writes import (
     Alter,
     Delete,
@@ -134,6 +137,16 @@ class Pasts:
         assert found
         return found.moments
 
+    def summed(self, query: TemporalQuery) -> Summed:
+        files = PastFiles(self._folder)
+        reader = PastReader(self._state.connection, files.now(), self._tail.seen())
+        window = window_of(query)
+        assert window
+        with ThreadPoolExecutor(2) as threads:
+            found = summed(reader, {ID}, window, threads)
+        files.close()
+        return found
+
     def close(self) -> None:
         self._state.close()
         self._log.close()
@@ -167,6 +180,53 @@ def test_rows_give_back_the_very_instances(past: dict[str, Any]) -> None:
     ):
         assert instance == given_[place]
         assert type(instance["value"]) is type(given_[place]["value"])
+
+
+NUMBERS = st.builds(
+    lambda dataset, value, second: (
+        dataset,
+        {"type": "Property", "value": value, "observedAt": f"2020-01-01T00:00:{second:02d}Z"}
+        | {"createdAt": 1, "modifiedAt": 1},
+    ),
+    DATASETS,
+    st.floats(-1e6, 1e6) | st.integers(-100, 100) | st.just("text"),
+    st.integers(0, 59),
+)
+METHODS = ("totalCount", "sum", "avg", "min", "max", "sumsq")
+
+
+@given(
+    st.lists(st.dictionaries(NAMES, st.lists(NUMBERS, min_size=1, max_size=6)), max_size=6),
+    st.sets(st.integers(1, 6), max_size=3),
+    st.sampled_from([Period(), Period(ms=7_000), Period(ms=60_000)]),
+    st.integers(0, 20),
+)
+@settings(max_examples=150, deadline=None)
+def test_columns_sum_up_to_what_single_instances_do(
+    pasts_told: list[dict[str, Any]], folds: set[int], period: Period, start: int
+) -> None:
+    query = TemporalQuery(
+        start=1577836800000 + start * 1000,
+        end=1577836850000,
+        format="aggregatedValues",
+        methods=METHODS,
+        period=period,
+    )
+    with TemporaryDirectory() as folder:
+        pasts = Pasts(Path(folder), [Past(ID, 1, told, ["T"]) for told in pasts_told])
+        for until in sorted(folds):
+            pasts.fold(min(until, len(pasts_told)))
+        expected = summarised(pasts.moments(query), query)
+        found = pasts.summed(query)
+        if ID not in found.left:
+            told = found.by_id.get(ID, [])
+            assert {one[:3] for one in told} == {one[:3] for one in expected}
+            by_series = {one[:3]: one.told for one in told}
+            for one in expected:
+                for method, results in one.told.items():
+                    for result, given_ in zip(results, by_series[one[:3]][method], strict=True):
+                        assert given_ == [pytest.approx(result[0]), *result[1:]]
+        pasts.close()
 
 
 def test_segments_that_became_one_tell_the_same(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Reads how entities evolved: their instances in a window of time, corrections laid over them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from cityloop.interconnection.broker.past_rows import (
 from cityloop.interconnection.broker.tail import Seen
 from cityloop.interconnection.sqlite import rows
 from cityloop.kernel.ports import Position
-from cityloop.standards.cim.evolution import Moment, time_of
+from cityloop.standards.cim.evolution import Moment, Summary, time_of
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.temporal_query import TemporalQuery
 from cityloop.standards.cim.times import read_datetime
@@ -39,10 +39,14 @@ _EVERYTHING = TemporalQuery(time_property="modifiedAt")
 
 
 class Evolution(NamedTuple):
-    """What an entity is and, in the order of time, the instances of its attributes."""
+    """What an entity is and, in the order of time, the instances of its attributes.
+
+    ``summaries``: what they come to, where a query of many entities asks for that alone.
+    """
 
     kept: Kept
     moments: list[Moment]
+    summaries: Sequence[Summary] = ()
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ again."""
 
 _DUE_WRITES, _DUE_BYTES = 16_384, 16 << 20
 """So much in memory is folded at once."""
-_IDLE_WRITES, _IDLE_S = 1_024, 5.0
-"""So much is where nothing happens."""
+_MUCH_WRITES, _MUCH_BYTES = 1_024, 1 << 20
+_IDLE_S = 5.0
+"""So much is where nothing happens for so long."""
 _REFILLED_BYTES, _REFILLED_COMMITS = 32 << 20, 4_096
 """So much is read again at a start; more is folded."""
 _PAUSE_S = 5.0
@@ -77,7 +78,7 @@ class Historian:
             before = self.tail.last
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), _IDLE_S)
-            is_idle = self.tail.last == before and self.tail.writes >= _IDLE_WRITES
+            is_idle = self.tail.last == before and self._is_much
             if not self._due.is_set() and not is_idle:
                 continue
             self._due.clear()
@@ -95,13 +96,17 @@ class Historian:
             self.tail.seal()
             self.tail.drop(await self._fold(self._store.log.folder, self.folder, until))
 
-    async def catch_up(self, most: int | None = None) -> None:
+    async def catch_up(self, *, of_many: bool) -> None:
         """Return when files and memory hold all that is acknowledged by now, without a gap.
 
-        ``most``: have no more writes than that in memory.
+        ``of_many``: the history of many entities is to be read; there is to be little in memory.
         """
-        if self.tail.has_gap or (most is not None and self.tail.writes > most):
+        if self.tail.has_gap or (of_many and self._is_much):
             await self.fold()
+
+    @property
+    def _is_much(self) -> bool:
+        return self.tail.writes >= _MUCH_WRITES or self.tail.size >= _MUCH_BYTES
 
     async def close(self) -> None:
         """Have nothing follow any more; the log holds what is in memory."""

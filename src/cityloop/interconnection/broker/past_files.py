@@ -4,7 +4,7 @@ A segment that is open stays readable after another has taken its place.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cityloop.interconnection.broker.history import open_history, reached
-from cityloop.interconnection.broker.past_rows import coded
+from cityloop.interconnection.broker.past_rows import SCHEMA, coded
 from cityloop.interconnection.sqlite import rows, snapshot, sqlite_errors
 from cityloop.kernel.errors import CorruptError
 from cityloop.kernel.ports import Position
 
 _SEGMENTS = "SELECT name, since, until FROM segments ORDER BY name"
 _TRIES = 5
+_TIME = SCHEMA.get_field_index("time")
 
 
 class Segment:
@@ -36,6 +37,7 @@ class Segment:
         told: list[Any] = [self._file.metadata.row_group(g).column(0).statistics for g in groups]
         self._lows: list[str] = [each.min for each in told]
         self._highs: list[str] = [each.max for each in told]
+        self._times: list[tuple[int, int]] = [self._time_range(group) for group in groups]
         self._group = -1
         self._rows: pa.Table | None = None
 
@@ -60,10 +62,13 @@ class Segment:
             self._group = group
         return self._rows
 
-    @property
-    def groups(self) -> range:
-        """The numbers of its row groups."""
-        return range(self._file.num_row_groups)
+    def _time_range(self, group: int) -> tuple[int, int]:
+        told: Any = self._file.metadata.row_group(group).column(_TIME).statistics
+        return told.min_raw, told.max_raw
+
+    def groups_between(self, meets: Callable[[int, int], bool]) -> list[int]:
+        """The numbers of the row groups whose first and last time [ms] pass a test."""
+        return [group for group, times in enumerate(self._times) if meets(*times)]
 
     def columns(self, group: int, names: list[str]) -> pa.Table:
         """Some columns of a row group; safe from several threads at once."""

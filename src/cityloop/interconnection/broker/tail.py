@@ -15,20 +15,26 @@ MOST_BYTES = 256 << 20
 """What lies longest is let go of beyond; it is read from the files then, once they have it."""
 _BLOCK_BYTES = 8 << 20
 _BLOCK_WRITES = 8_192
-_PAST = b'["past"'
+_COMMON = (b'["pu', b'["al')
+"""How a Put and an Alter begin."""
+_PAST = b'["pa'
 
 Entry = tuple[int, bytes]
 """The number of a write (``numbered``) and its bytes."""
 
 
 class Block:
-    """Some commits in a row, up to the position ``last``."""
+    """Some commits in a row, up to the position ``last``.
 
-    __slots__ = ("by_id", "last", "of_past", "size", "writes")
+    ``of_past``, ``corrected``: entities to whose past something was added, or changed.
+    """
+
+    __slots__ = ("by_id", "corrected", "last", "of_past", "size", "writes")
 
     def __init__(self) -> None:
         self.by_id: dict[str, list[Entry]] = {}
         self.of_past: dict[str, None] = {}
+        self.corrected: dict[str, None] = {}
         self.writes = 0
         self.size = 0
         self.last = Position(0)
@@ -87,8 +93,8 @@ class Tail:
             else:
                 known.append((number, body))
             size += len(body)
-            if body.startswith(_PAST):
-                block.of_past[id_] = None
+            if not body.startswith(_COMMON):
+                (block.of_past if body.startswith(_PAST) else block.corrected)[id_] = None
         block.writes += len(writes)
         block.size += size
         block.last = self.last = position
@@ -143,3 +149,7 @@ class Seen:
     def of_past(self) -> list[str]:
         """The ids of entities whose past alone was written to."""
         return [id_ for block in self._blocks for id_ in list(block.of_past)]
+
+    def corrected(self) -> list[str]:
+        """The ids of entities whose past was changed or forgotten, perhaps in part."""
+        return [id_ for block in self._blocks for id_ in list(block.corrected)]

@@ -1,6 +1,7 @@
 """The operations on the history of entities (5.6.11 - 5.6.16, 5.7.3, 5.7.4) over the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -10,7 +11,8 @@ from cityloop.interconnection.broker.historian import Folder, Historian
 from cityloop.interconnection.broker.past_files import PastFiles
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
-from cityloop.standards.cim.evolution import Moment
+from cityloop.interconnection.broker.summaries import Window, summed, window_of
+from cityloop.standards.cim.evolution import Moment, Summary, summarised
 from cityloop.standards.cim.kept import Instance
 from cityloop.standards.cim.outgoing import View
 from cityloop.standards.cim.past_body import PastBody
@@ -21,9 +23,6 @@ from cityloop.standards.cim.temporal_query import TemporalQuery
 from cityloop.standards.cim.writes import Forget, Past, Revise
 
 Result = TypeVar("Result")
-
-_MOST_IN_MEMORY = 2_000
-"""Writes that a query of many entities looks through itself; it has more folded first."""
 
 
 class EvolutionPage(NamedTuple):
@@ -46,6 +45,7 @@ class Temporal:
         self._queries = queries
         self._historian = Historian(store, fold)
         self._files = PastFiles(self._historian.folder)
+        self._threads = ThreadPoolExecutor(thread_name_prefix="past")
         self.recover = self._historian.recover
         self.start = self._historian.start
 
@@ -109,8 +109,8 @@ class Temporal:
         """
         chosen = Selection(selection.selectors)
         ids = set(await self._queries.ids(chosen))
-        asked = _Asked(selection, query, view, descending)
-        return await self._read(lambda past: _page(past, ids, asked, page), _MOST_IN_MEMORY)
+        asked = _Asked(selection, query, view, descending, self._threads)
+        return await self._read(lambda past: _page(past, ids, asked, page), of_many=True)
 
     async def _evolution(
         self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None = None
@@ -118,10 +118,10 @@ class Temporal:
         return await self._read(lambda past: past.evolution(id_, query, attributes))
 
     async def _read(
-        self, reading: Callable[[PastReader], Result], in_memory: int | None = None
+        self, reading: Callable[[PastReader], Result], *, of_many: bool = False
     ) -> Result:
         """What ``reading`` finds in the history up to now."""
-        await self._historian.catch_up(in_memory)
+        await self._historian.catch_up(of_many=of_many)
         seen = self._historian.tail.seen()
         return await self._queries.read(
             lambda entities: reading(PastReader(entities, self._files.now(), seen))
@@ -139,6 +139,7 @@ class Temporal:
         """Let go of the files; before ``Queries`` does, whose thread reads them."""
         await self._historian.close()
         await self._queries.read(lambda _: self._files.close())
+        self._threads.shutdown()
 
 
 class _Asked(NamedTuple):
@@ -146,12 +147,16 @@ class _Asked(NamedTuple):
     query: TemporalQuery
     view: View
     descending: bool
+    threads: Executor
 
 
 def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> EvolutionPage:
     selection = asked.selection
     chosen = matcher(Selection(selection.selectors))
     ids |= {kept["id"] for kept in past.of_past() if chosen(kept)}
+    window = window_of(asked.query) if _is_plain(asked) else None
+    if window is not None:
+        return _summed_page(past, ids, asked, window, page)
     meets = matcher(replace(selection, selectors=()))
     found = [
         each
@@ -166,14 +171,45 @@ def _meeting(past: PastReader, id_: str, asked: _Asked, meets: Match) -> Evoluti
     found = past.evolution(id_, asked.query)
     if found is None or not found.moments or not meets(_in_window(found)):
         return None
-    attrs, datasets = asked.view.attrs, asked.view.datasets
-    if any(
-        (attrs is None or moment.attribute in attrs)
-        and (datasets is None or moment.dataset in datasets)
-        for moment in found.moments
-    ):
-        return found
-    return None
+    if not any(_is_asked(moment, asked.view) for moment in found.moments):
+        return None
+    if asked.query.format == "aggregatedValues":
+        return Evolution(found.kept, [], summarised(found.moments, asked.query))
+    return found
+
+
+def _is_asked(one: Moment | Summary, view: View) -> bool:
+    return (view.attrs is None or one.attribute in view.attrs) and (
+        view.datasets is None or one.dataset in view.datasets
+    )
+
+
+def _is_plain(asked: _Asked) -> bool:
+    """Whether nothing is asked of an entity but its type and id, and instances in the window."""
+    selection, attrs = asked.selection, asked.view.attrs
+    if selection.attributes and attrs != frozenset(selection.attributes):
+        return False
+    return selection.q is None and selection.geo is None and selection.scope is None
+
+
+def _summed_page(
+    past: PastReader, ids: set[str], asked: _Asked, window: Window, page: slice
+) -> EvolutionPage:
+    """A page of summaries, from columns; entities that those cannot tell by their instances."""
+    found = summed(past, ids, window, asked.threads)
+    by_id: dict[str, Sequence[Summary]] = {
+        id_: each
+        for id_, summaries in found.by_id.items()
+        if (each := [one for one in summaries if _is_asked(one, asked.view)])
+    }
+    everybody = matcher(Selection())
+    for id_ in found.left:
+        slow = _meeting(past, id_, asked, everybody)
+        if slow is not None:
+            by_id[id_] = slow.summaries
+    shown = sorted(by_id, reverse=asked.descending)[page]
+    told = [Evolution(past.described(id_) or {"id": id_}, [], by_id[id_]) for id_ in shown]
+    return EvolutionPage(told, len(by_id))
 
 
 def _in_window(found: Evolution) -> dict[str, object]:

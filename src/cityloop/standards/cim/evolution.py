@@ -1,7 +1,7 @@
 """How an entity evolved, as readers want it told (4.5.6 - 4.5.9, 4.5.19)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,6 +37,17 @@ class Moment(NamedTuple):
     written: tuple[int, int]
 
 
+class Summary(NamedTuple):
+    """What the instances of one attribute and datasetId come to: by aggregation method the results,
+    each with the begin and the end of its period. ``kind``: of attribute.
+    """
+
+    attribute: str
+    dataset: str
+    kind: str
+    told: dict[str, list[Any]]
+
+
 def time_of(instance: Instance, time_property: str) -> int | None:
     """When an instance was observed, created, modified or deleted; None where it was not.
 
@@ -64,16 +75,47 @@ def write_moments(
 def _attribute(moments: list[Moment], query: TemporalQuery, terms: Terms, view: View) -> Any:
     if query.format == "normalised":
         return [_normalised(moment, terms, view) for moment in moments]
-    by_dataset: dict[tuple[str, str], list[Moment]] = {}
+    return _alone(
+        _told(kind, dataset, _values(each, terms, query))
+        for (_, dataset, kind), each in _by_series(moments).items()
+    )
+
+
+def _by_series(moments: Sequence[Moment]) -> dict[tuple[str, str, str], list[Moment]]:
+    """Those of one attribute, datasetId and kind together."""
+    series: dict[tuple[str, str, str], list[Moment]] = {}
     for moment in moments:
         kind = moment.instance.get("type", "Property")
-        by_dataset.setdefault((moment.dataset, kind), []).append(moment)
-    write = _values if query.format == "temporalValues" else _aggregated
-    told = [
-        {"type": kind, **({"datasetId": dataset} if dataset else {}), **write(each, query, terms)}
-        for (dataset, kind), each in by_dataset.items()
-    ]
+        series.setdefault((moment.attribute, moment.dataset, kind), []).append(moment)
+    return series
+
+
+def _told(kind: str, dataset: str, told: dict[str, list[Any]]) -> dict[str, Any]:
+    return {"type": kind, **({"datasetId": dataset} if dataset else {}), **told}
+
+
+def _alone(bodies: Iterable[dict[str, Any]]) -> Any:
+    """The only one, or an array of all."""
+    told = list(bodies)
     return told[0] if len(told) == 1 else told
+
+
+def summarised(moments: Sequence[Moment], query: TemporalQuery) -> list[Summary]:
+    """What an aggregating query makes of moments in the order of time."""
+    return [
+        Summary(*series, _aggregated(each, query)) for series, each in _by_series(moments).items()
+    ]
+
+
+def write_summaries(summaries: Sequence[Summary], terms: Terms) -> dict[str, Any]:
+    """The attributes and what their instances come to, by name."""
+    by_attribute: dict[str, list[Summary]] = {}
+    for summary in summaries:
+        by_attribute.setdefault(summary.attribute, []).append(summary)
+    return {
+        terms.compact(attribute): _alone(_told(one.kind, one.dataset, one.told) for one in each)
+        for attribute, each in by_attribute.items()
+    }
 
 
 def _normalised(moment: Moment, terms: Terms, view: View) -> dict[str, Any]:
@@ -84,7 +126,7 @@ def _normalised(moment: Moment, terms: Terms, view: View) -> dict[str, Any]:
     return body
 
 
-def _values(moments: list[Moment], query: TemporalQuery, terms: Terms) -> dict[str, Any]:
+def _values(moments: list[Moment], terms: Terms, query: TemporalQuery) -> dict[str, list[Any]]:
     member = MEMBERS[moments[0].instance.get("type", "Property")]
     pairs = []
     for moment in moments:
@@ -97,7 +139,7 @@ def _values(moments: list[Moment], query: TemporalQuery, terms: Terms) -> dict[s
     return {_PLURALS[member]: pairs}
 
 
-def _aggregated(moments: list[Moment], query: TemporalQuery, _: Terms) -> dict[str, Any]:
+def _aggregated(moments: list[Moment], query: TemporalQuery) -> dict[str, list[Any]]:
     told: dict[str, list[Any]] = {method: [] for method in query.methods}
     for start, end, values in _buckets(moments, query):
         span = [write_datetime(start), write_datetime(end)]

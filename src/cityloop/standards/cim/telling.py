@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cityloop.standards.cim.asked import Shape, level_view
-from cityloop.standards.cim.evolution import Moment, write_moments
+from cityloop.standards.cim.evolution import (
+    Moment,
+    Summary,
+    summarised,
+    write_moments,
+    write_summaries,
+)
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.outgoing import View, write_entity
 from cityloop.standards.cim.temporal_query import TemporalQuery
@@ -33,20 +39,35 @@ def tell(
     Of each entity the first ``page`` instances, with lastN the last ones, at least as many as it
     says of each attribute that is named; aggregated all of them.
     """
+    if query.format == "aggregatedValues":
+        summaries = [summarised(moments, query) for moments in evolutions]
+        return tell_summaries(entities, summaries, shape, terms)
     view = level_view(shape.view, shape.pick, shape.omit)
     page = max(page, (query.last_n or 0) * max(1, len(view.attrs or view.pick or ())))
     bodies, told, cut = [], list[Moment](), False
     for kept, moments in zip(entities, evolutions, strict=True):
         shown = [moment for moment in moments if _is_shown(moment, view)]
-        whole = query.format == "aggregatedValues"
-        paged = shown if whole else _page(shown, page, is_last=query.last_n is not None)
+        paged = _page(shown, page, is_last=query.last_n is not None)
         cut |= len(paged) < len(shown)
         told += paged
         bodies.append(_body(kept, shown, paged, query, terms, view))
     return Told(bodies, cut, _range(told, query))
 
 
-def _is_shown(moment: Moment, view: View) -> bool:
+def tell_summaries(
+    entities: Sequence[Kept], summaries: Sequence[Sequence[Summary]], shape: Shape, terms: Terms
+) -> Told:
+    """The aggregated temporal representations (4.5.19)."""
+    view = level_view(shape.view, shape.pick, shape.omit)
+    bodies = [
+        write_entity({**kept, "attrs": {}}, terms, view)
+        | write_summaries([one for one in each if _is_shown(one, view)], terms)
+        for kept, each in zip(entities, summaries, strict=True)
+    ]
+    return Told(bodies, cut=False, range=None)
+
+
+def _is_shown(moment: Moment | Summary, view: View) -> bool:
     return (
         view.shows(moment.attribute)
         and (view.attrs is None or moment.attribute in view.attrs)

@@ -12,7 +12,7 @@ from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.past_body import PastBody, read_past
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.standards.cim.query_body import read_body
-from cityloop.standards.cim.telling import Told, tell
+from cityloop.standards.cim.telling import Told, tell, tell_summaries
 from cityloop.standards.cim.temporal_query import TemporalQuery, read_temporal_query
 from cityloop.standards.cim.terms import Terms
 from cityloop.web.ngsild.request import (
@@ -192,14 +192,13 @@ async def _query(request: Request, asked: Asked, temporal: TemporalQuery, terms:
     found = await request.tenant.temporal.query(
         asked.selection, temporal, page, view, descending=descending
     )
-    told = tell(
-        [each.kept for each in found.each],
-        [each.moments for each in found.each],
-        temporal,
-        _with_stamps(asked.shape, temporal),
-        terms,
-        request.tenant.page,
-    )
+    shape = _with_stamps(asked.shape, temporal)
+    entities = [each.kept for each in found.each]
+    if temporal.format == "aggregatedValues":
+        told = tell_summaries(entities, [each.summaries for each in found.each], shape, terms)
+    else:
+        moments = [each.moments for each in found.each]
+        told = tell(entities, moments, temporal, shape, terms, request.tenant.page)
     answer = _answer(request, terms, told.bodies, told)
     if asked.count:
         counted = (b"ngsild-results-count", b"%d" % found.total)
