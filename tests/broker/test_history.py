@@ -21,7 +21,7 @@ from cityloop.interconnection.broker.state import State
 from cityloop.interconnection.broker.summaries import Summed, summed, window_of
 from cityloop.interconnection.broker.tail import Tail
 from cityloop.interconnection.log import SqliteLog
-from cityloop.kernel.ports import Batch, Position
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Position
 from cityloop.standards.cim.evolution import Moment, summarised
 from cityloop.standards.cim.temporal_query import Period, TemporalQuery
 from cityloop.standards.cim.writes import (
@@ -118,7 +118,7 @@ class Pasts:
         self._log = SqliteLog(folder, wall_time)
         bodies = [write_write(write) for write in writes]
         self._log.append(
-            [Batch("s", "r", place, writes=(body,)) for place, body in enumerate(bodies, 1)]
+            [Batch(API_SOURCE, API_RUN, place, writes=(body,)) for place, body in enumerate(bodies, 1)]
         )
         self._folder = folder / "history"
         self._tail = Tail()

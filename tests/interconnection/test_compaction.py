@@ -21,7 +21,7 @@ from cityloop.kernel.changes import Change, read_frames
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import BusyError, CorruptError
 from cityloop.kernel.frame import EntityIds, frame
-from cityloop.kernel.ports import Batch, Commit, Position
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
 from cityloop.standards.arrow import write_batch
 
 Tick = Callable[..., Batch]
@@ -248,3 +248,14 @@ def test_compaction_killed_at_many_points_loses_and_repeats_nothing(
     tmp_path: Path, clock: Clock, tick: Tick
 ) -> None:
     check_killed_compaction(tmp_path, clock, tick, list(range(40, 5300, 71)))
+
+
+def test_what_clients_wrote_is_found_in_segments_and_rows_alike(tmp_path: Path, tick: Tick) -> None:
+    log = SqliteLog(tmp_path, lambda: WallTime(0))
+    said = [Batch(API_SOURCE, API_RUN, n, writes=(b"%d" % n,)) for n in range(1, 13)]
+    for number, batch in enumerate(said, 1):
+        log.append([tick(2 * number - 1), batch])
+    compact(log, 10)
+    assert [commit.batch for commit in log.writes(Position(0))] == said
+    assert [c.position for c in log.writes(Position(5), Position(22))] == list(range(6, 23, 2))
+    log.close()

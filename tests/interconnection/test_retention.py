@@ -225,3 +225,9 @@ def test_retention_killed_at_many_points_leaves_the_old_or_the_new(
 ) -> None:
     for start in range(40, 13_500, 1500):
         check_killed(tmp_path / str(start), tick, list(range(start, start + 1500, 300)))
+
+
+def test_what_clients_wrote_stays_when_observations_are_erased() -> None:
+    batch = Batch("ngsi-ld", "api", 1, writes=(b"put",))
+    (left,) = thinned(iter([Commit(Position(1), WallTime(0), batch)]), KEEPS, WallTime(10**12))
+    assert left.batch.writes == (b"put",)

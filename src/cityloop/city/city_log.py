@@ -122,12 +122,8 @@ class CityLog:
         return found
 
     def read(self, after: Position, until: Position | None = None) -> Iterator[Commit]:
-        """Commits of clients of the API."""
-        if not self.sequence(API_SOURCE, API_RUN):
-            return
-        for commit in self._log.read(after, until):
-            if commit.batch.source == API_SOURCE:
-                yield commit
+        """Commits of clients of the API, bare of what they said of declared types."""
+        return self._log.writes(after, until)
 
     def last(self) -> Position:
         """The newest position, whoever committed it."""

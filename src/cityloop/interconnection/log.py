@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from cityloop.interconnection.segments import read_segment, sync
+from cityloop.interconnection.segments import read_segment, segment_writes, sync
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -22,7 +22,7 @@ from cityloop.interconnection.sqlite import (
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.frame import EntityIds
-from cityloop.kernel.ports import Batch, Commit, Position
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
 from cityloop.standards.arrow import VERSION, ids_of, read_batch, read_ids, write_batch, write_ids
 
 LAYOUT = 1
@@ -58,7 +58,10 @@ WHERE source = ?1 AND run = ?2), 0))"
 _WHERE = "SELECT position FROM batches WHERE source = ? AND run = ? AND sequence = ?"
 _PAGE = "SELECT position, committed_at, schema, body FROM batches \
 WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+_API = "SELECT position, committed_at, schema, body FROM batches WHERE source = ? AND run = ? \
+AND position > ? AND position <= ? ORDER BY position LIMIT ?"
 _PAGE_ROWS = 256
+_BETWEEN = "SELECT folder FROM segments WHERE last > ? AND first <= ? ORDER BY first"
 _SEGMENT = "SELECT first, folder FROM segments WHERE first <= ?1 AND last >= ?1 \
 ORDER BY first DESC LIMIT 1"
 _SPANS = "SELECT folder, since, until FROM spans JOIN segments USING (first) \
@@ -158,6 +161,42 @@ class SqliteLog:
         for position, committed_at, schema, body in page:
             batch = self._read(position, schema, body)
             yield Commit(Position(position), WallTime(committed_at), batch)
+
+    def writes(self, after: Position, until: Position | None = None) -> Iterator[Commit]:
+        """Commits with ``after < position <= until`` that hold writes of the API, in order, bare of
+        frames and rows: of a city's long log little is read.
+        """
+        end = _FOREVER if until is None else until
+        page = self._written(after, end)
+        while not isinstance(page, list) or page:
+            if isinstance(page, list):
+                yield from page
+                after = page[-1].position
+            else:
+                folders, compacted = page
+                some = (commit for folder in folders for commit in segment_writes(folder))
+                yield from (commit for commit in some if after < commit.position <= end)
+                after = min(compacted, end)
+            page = self._written(after, end)
+
+    def _written(
+        self, after: Position, end: Position
+    ) -> list[Commit] | tuple[list[Path], Position]:
+        """Some commits of the API from rows; where segments follow ``after``, them and their last
+        position.
+        """
+        with sqlite_errors(self.path), snapshot(self._reader()) as connection:
+            compacted = Position(number(connection, "SELECT max(last) FROM segments"))
+            if after < min(compacted, end):
+                found = rows(connection, _BETWEEN, (after, end))
+                return [self.segments / folder for (folder,) in found], compacted
+            page = rows(connection, _API, (API_SOURCE, API_RUN, after, end, _PAGE_ROWS))
+        return [
+            Commit(
+                Position(position), WallTime(committed_at), self._read(position, schema, body, ())
+            )
+            for position, committed_at, schema, body in page
+        ]
 
     def spans(
         self, type_: str, run: str, since: CityTime, until: CityTime, position: Position

@@ -150,6 +150,7 @@ def thinned(commits: Iterator[Commit], keeps: Keeps, now: WallTime) -> Iterator[
             frames=frames,
             changes=changes,
             rows=tuple(part for part in sparse if part is not None),
+            writes=batch.writes,
         )
         yield replace(commit, batch=left)
 

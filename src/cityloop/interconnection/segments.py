@@ -269,6 +269,19 @@ def read_segment(folder: Path) -> Iterator[Commit]:
         yield Commit(Position(commit.position), WallTime(commit.committed_at), batch)
 
 
+def segment_writes(folder: Path) -> Iterator[Commit]:
+    """The commits of a segment that hold writes of the API, bare of all that is columnar: its
+    index alone is read.
+    """
+    for commit in _read_index(folder).commits:
+        try:
+            rest = read_batch(commit.rest, {})
+        except InputError as error:
+            raise CorruptError(f"{folder} position {commit.position}: {error}") from error
+        if rest.writes:
+            yield Commit(Position(commit.position), WallTime(commit.committed_at), rest)
+
+
 def segment_facts(folder: Path) -> tuple[WallTime, frozenset[str]]:
     """When the newest commit of a segment was made, and which types it holds."""
     index = _read_index(folder)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from cityloop.interconnection.broker.corrections import Corrections, corrects
 from cityloop.interconnection.broker.past_rows import PastRows, in_order, integers, numbered
+from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.segments import sync
 from cityloop.interconnection.sqlite import (
     SqlValue,
@@ -28,7 +29,7 @@ from cityloop.interconnection.sqlite import (
     sqlite_errors,
     transaction,
 )
-from cityloop.kernel.ports import Commit, Log, Position
+from cityloop.kernel.ports import Commit, Position
 from cityloop.standards.cim.writes import Write, read_write
 
 LAYOUT = 1
@@ -112,13 +113,13 @@ class HistoryFold:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._clear_up()
 
-    def fold(self, log: Log, until: Position) -> Position:
+    def fold(self, log: SqliteLog, until: Position) -> Position:
         """Take in what the log holds up to ``until``; the position that is reached."""
         with sqlite_errors(self._path):
             position = reached(self._connection)
             if position < until:
                 first, past, said = position, PastRows(), list[tuple[int, Write]]()
-                for commit in log.read(position, until):
+                for commit in log.writes(position, until):
                     _gather(commit, past, said)
                     position = commit.position
                     if len(past) >= _SEGMENT_ROWS:
