@@ -118,7 +118,10 @@ class Pasts:
         self._log = SqliteLog(folder, wall_time)
         bodies = [write_write(write) for write in writes]
         self._log.append(
-            [Batch(API_SOURCE, API_RUN, place, writes=(body,)) for place, body in enumerate(bodies, 1)]
+            [
+                Batch(API_SOURCE, API_RUN, place, writes=(body,))
+                for place, body in enumerate(bodies, 1)
+            ]
         )
         self._folder = folder / "history"
         self._tail = Tail()
