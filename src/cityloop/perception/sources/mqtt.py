@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from msgspec import Meta
 from cityloop.kernel.errors import BusyError, ConfigError, InputError
 from cityloop.perception.payload import AnyPayload, NgsiLdPayload
 from cityloop.perception.source import Intake, Mistake, Secret, Setup, Source, SourceSettings
+from cityloop.perception.sources.mqtt_window import STEP, WANTED, Probe, narrow
 from cityloop.perception.together import together
 from cityloop.standards import mqtt
 from cityloop.standards.payloads import Message
@@ -24,11 +25,6 @@ _ANSWER_S = 10.0
 _KEEP_ALIVE_S = 30
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
 _SESSION_S = 86_400
-_WANTED = 5_000
-"""Messages in flight that a broker should allow: at a commit of 50 ms they make 100,000 a second,
-where mosquitto's default of 20 makes some hundreds."""
-_PROBE_STEP = 500
-_PROBE_S = 1.0
 _AT_ONCE = 2_000
 _DELIVERIES = 4
 _DROPPED = "$SYS/broker/publish/messages/dropped"
@@ -158,57 +154,6 @@ def _tls(settings: MqttSettings, setup: Setup) -> ssl.SSLContext | None:
     return context
 
 
-class _Probe:
-    """Finds out how many messages the broker keeps in flight: publishes to itself, acknowledges
-    nothing, and counts how many come. A step waits until the one before has come, so that the
-    broker's own queue never fills; where the broker takes only 20 at once (MQTT 5 lets it say so),
-    that takes some seconds, beside all else.
-    """
-
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
-        self.step = _PROBE_STEP
-        self.running = False
-        self.held: list[int] = []
-        self._published = 0
-        self._changed = asyncio.Event()
-
-    def arrived(self, packet_id: int) -> None:
-        """One of our own came back."""
-        self.held.append(packet_id)
-        self._changed.set()
-
-    def acknowledged(self) -> None:
-        """The broker took one of our own."""
-        self._published += 1
-        self._changed.set()
-
-    async def window(self, send: Callable[[bytes], None], version: mqtt.Version) -> int:
-        """How many are in flight at once, up to what is wanted."""
-        sent, self.running = 0, True
-        while sent < _WANTED:
-            packets = [
-                mqtt.write_publish(version, self.topic, b"", 1 + number)
-                for number in range(sent, sent + self.step)
-            ]
-            sent += len(packets)
-            send(b"".join(packets))
-            if not await self._come(sent):
-                break
-        self.running = False
-        return len(self.held)
-
-    async def _come(self, sent: int) -> bool:
-        """Whether all that were sent have come; gives up when none comes any more."""
-        while len(self.held) < sent or self._published < sent:
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), _PROBE_S)
-            except TimeoutError:
-                return False
-        return True
-
-
 class _Reading(asyncio.Protocol):
     """One connection. Messages queue here, several deliveries are under way at once, and each is
     acknowledged when the log has it; what the broker may have in flight bounds the queue.
@@ -225,7 +170,7 @@ class _Reading(asyncio.Protocol):
         self._filled = asyncio.Event()
         self._answers: dict[int, asyncio.Future[bytes]] = {}
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._probe = _Probe(f"{settings.probe}/{setup.name}")
+        self._probe = Probe(f"{settings.probe}/{setup.name}")
         self._dropped: int | None = None
 
     # asyncio.Protocol
@@ -299,7 +244,7 @@ class _Reading(asyncio.Protocol):
         connected = mqtt.read_connack(await self._ask(hello, mqtt.CONNACK), version)
         if connected.refused:
             raise ConnectionRefusedError(f"the broker refuses: {connected.refused}")
-        self._probe.step = min(_PROBE_STEP, connected.receive_maximum)
+        self._probe.step = min(STEP, connected.receive_maximum)
         # Of a session in which the probe was cut short; it would hold messages for ever.
         self._send(mqtt.write_unsubscribe(version, 2, self._probe.topic))
         share = f"$share/{self._settings.share}/" if self._settings.share else ""
@@ -394,8 +339,8 @@ class _Reading(asyncio.Protocol):
         except TimeoutError:
             _log.info("the broker's window is not checked: it does not answer", topic=topic)
             return
-        if window < _WANTED:
-            self._intake.tell("ok", _narrow(window, self._settings.version))
+        if window < WANTED:
+            self._intake.tell("ok", narrow(window, self._settings.version))
 
     def close(self) -> None:
         """Say goodbye; the broker keeps the session, and what it holds of it."""
@@ -406,16 +351,3 @@ class _Reading(asyncio.Protocol):
             self._lost.exception()
         else:
             self._lost.cancel()
-
-
-def _narrow(window: int, version: mqtt.Version) -> str:
-    """What a narrow window means, and what to do."""
-    asked = (
-        "MQTT 3.1.1 cannot ask for more, the broker alone decides"
-        if version == "3.1.1"
-        else "it does not grant what was asked for"
-    )
-    return (
-        f"connected; the broker keeps only {window} messages in flight ({asked}): about "
-        f"{window * 20} a second at most. Set max_inflight_messages {_WANTED} (mosquitto)"
-    )
