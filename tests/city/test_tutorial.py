@@ -1,5 +1,6 @@
 """The tutorials "Your own city" and "A sensor", done as they are written."""
 
+import csv
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from tests.faults.running import ROOT, until
 
 DOCS = ROOT / "docs"
 MINE = "urn:ngsi-ld:AirQualityObserved:mine"
+SPOKEN = ["12.5", "13.5", "14.5", "15.5", "14.5", "15.5"]
 BRIDGE = "urn:ngsi-ld:AirQualityObserved:bridge"
 
 
@@ -120,7 +122,10 @@ def test_ten_minutes_end_with_a_message_from_a_sensor(reader: Reader) -> None:
         with following(reader, next(blocks)) as line:
             reader.shell(next(blocks))
             assert json.loads(line())["data"][0]["pm25"]["value"] == 15.5
-        lasting(reader, *blocks)
+        *last, take_away = blocks
+        lasting(reader, *last)
+        _, *said = csv.reader(reader.shell(take_away).splitlines())
+        assert [row[4] for row in said if BRIDGE in row] == SPOKEN
 
 
 def lasting(reader: Reader, made: str, why: str, waits: str, gone: str) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from cityloop.city.alarm_frames import ALARM_EVENT, SHIFT_ENTRY, alarm_rows, shift_rows
 from cityloop.city.clock import wall_time
 from cityloop.city.export import Span, detector_batch, row_batch, signal_batch
+from cityloop.city.observed import Observed
 from cityloop.city.rows import decision_rows
 from cityloop.city.site import Site
 from cityloop.city.surface import DecisionRow, JunctionState, MapData, Measures, ModeName
@@ -57,8 +58,9 @@ class LookBack:
     """Answers one question after the other in a thread of its own.
 
     ``beat``: the type that speaks on every tick of a run. ``modes``: those that the settings name,
-    which hold until somebody switched one. Raises MissingError for what the record does not hold,
-    BusyError while it cannot be read or too many ask, CorruptError when it is damaged.
+    which hold until somebody switched one. ``observed``: what live sources said. Raises
+    MissingError for what the record does not hold, BusyError while it cannot be read or too many
+    ask, CorruptError when it is damaged.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class LookBack:
         measured: Callable[[], SqliteMeasured],
         city_map: MapData,
         modes: Modes,
+        observed: Observed,
         beat: str = _SIGNALS,
     ) -> None:
         self._past = Past(log, TYPES)
@@ -74,6 +77,7 @@ class LookBack:
         self._open_measured = measured
         self._map = city_map
         self._modes = modes
+        self._observed = observed
         self._thread = ThreadPoolExecutor(1, "lookback")
         self._waiting = 0
 
@@ -115,7 +119,8 @@ class LookBack:
         self, name: RecordTable, run: str | None, since: datetime | None, until: datetime | None
     ) -> "AsyncIterator[pa.RecordBatch]":
         """A table of the record in pieces of one schema; without times the whole run."""
-        span = await self._do(lambda: self._span(run, since, until))
+        place = self._wall_span if name == "observations" else self._span
+        span = await self._do(lambda: place(run, since, until))
         tables: dict[RecordTable, Callable[[Span], Iterator[pa.RecordBatch]]] = {
             "detectors": partial(self._frames, _LANES, detector_batch),
             "signals": partial(self._frames, _SIGNALS, signal_batch),
@@ -123,6 +128,7 @@ class LookBack:
             "measures": self._measure_batches,
             "alarms": partial(self._few, ALARM_EVENT, alarm_rows, AlarmRow),
             "shift-log": partial(self._few, SHIFT_ENTRY, shift_rows, ShiftRow),
+            "observations": lambda span: self._observed.batches(span.since, span.until),
         }
         pieces = tables[name](span)
         while (piece := await self._do(lambda: next(pieces, None))) is not None:
@@ -238,6 +244,18 @@ class LookBack:
         last = CityTime(ends + 1)
         return Span(name, first, last if until is None else min(last, city_time(until)))
 
+    def _wall_span(self, run: str | None, since: datetime | None, until: datetime | None) -> Span:
+        """What the clock on the wall showed in a run, up to the next one's first tick; all of time
+        without a run, or of a twin's, which nobody can place on the wall."""
+        first, last = CityTime(0), _FOREVER
+        if run is not None and self._beat == CITY_CLOCK:
+            self._when(run, None)
+            runs = self._past.runs(self._beat)
+            first = runs[run][0]
+            last = min((begin for begin, _ in runs.values() if begin > first), default=last)
+        first = first if since is None else max(first, city_time(since))
+        return Span("", first, last if until is None else min(last, city_time(until)))
+
     def _frames(self, type_: str, write: FrameWriter, span: Span) -> "Iterator[pa.RecordBatch]":
         for parts in self._windows(type_, span):
             if parts:
@@ -285,7 +303,9 @@ def look_back(site: Site) -> LookBack:
     }
     log = SqliteLog(folder, wall_time, readonly=True)
     beat = _SIGNALS if site.twin is not None else CITY_CLOCK
-    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes, beat)
+    types = {type_ for devices in site.registered.values() for type_ in devices.types}
+    observed = Observed(log, types)
+    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes, observed, beat)
 
 
 def _asked(work: Callable[[], _T]) -> _T:

@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from cityloop.city.surface import DecisionRow, JunctionState, Measures, ModeName
 
-RecordTable = Literal["decisions", "measures", "detectors", "signals", "alarms", "shift-log"]
+RecordTable = Literal[
+    "decisions", "measures", "detectors", "signals", "alarms", "shift-log", "observations"
+]
 """What can be exported of the record."""
 
 
