@@ -126,8 +126,8 @@ class Broker:
         assert "is up" in self.process.stdout.readline()
 
     def _notifier(self) -> psutil.Process:
-        (child,) = psutil.Process(self.process.pid).children()
-        return child
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if "notifier_process" in " ".join(child.cmdline()))
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far of those that run, and of those that were killed."""

@@ -5,15 +5,16 @@ subscriber that fails keeps its own lane waiting and nobody else's.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import apsw
-import msgspec
 import structlog
 
-from cityloop.interconnection.broker.outbox import News, Outbox
+from cityloop.interconnection.broker.deliveries import Deliveries
+from cityloop.interconnection.broker.outbox import MOST_SHED, News, Outbox
 from cityloop.interconnection.broker.parcels import GivenBack, Orders, Reports, Resume, Tell, Told
+from cityloop.interconnection.broker.underway import UnderWay
 from cityloop.interconnection.sqlite import transaction
 from cityloop.kernel.clock import Clock
 
@@ -23,43 +24,26 @@ WINDOW = 64
 """Notifications of one subscription under way at once."""
 
 MOST_UNDER_WAY = 20_000
+WEIGHT = 4_096
+"""So many are under way at once, of all subscriptions; each so many bytes count as one more."""
+
 PAGE = 200
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
-FLUSH_S = 0.02
+FLUSH_S = 0.05
 LATE_MS = 24 * 3600 * 1000
 MOST_WAITING = 100_000
 """What could not be told in so long, or is more for one subscription, is dropped and counted, the
 oldest first."""
-TOO_MANY = "it waited for a day, or too many newer ones did"
-
-SWEEP_S = 60.0
-
-
-class Delivery(msgspec.Struct):
-    """What became of a subscription's notifications; times in ms of wall time, 0 for never.
-
-    ``sent``: attempts, of which ``failed`` were not taken; ``throttled``: not due, too soon after
-    another; ``dropped``: refused for good, or undeliverable for a day. ``dropped_from`` and
-    ``dropped_to``: when that happened of which the notifications dropped last would have told.
-    """
-
-    sent: int = 0
-    failed: int = 0
-    throttled: int = 0
-    dropped: int = 0
-    last_notification: int = 0
-    last_success: int = 0
-    last_failure: int = 0
-    dropped_from: int = 0
-    dropped_to: int = 0
-    error: str = ""
+SWEEP_S, SWEEP_AGAIN_S = 60.0, 1.0
+MOST_FED = 100
 
 
 @dataclass(slots=True)
 class _Lane:
-    """``last``: up to which number all is under way or done; ``held``: more waits on the disk.
+    """``last``: up to which number all is under way or done; ``held``: more waits in the outbox.
 
-    ``again``: when a failing one is tried again [ms of wall time].
+    ``heavy``: what long ones under way count beside 1; ``again``: when a failing one is tried
+    again [ms of wall time].
     """
 
     under_way: int = 0
@@ -68,6 +52,7 @@ class _Lane:
     failing: bool = False
     pause_s: float = 0.0
     again: int = 0
+    heavy: dict[int, int] = field(default_factory=dict)
 
 
 class Notifier(Protocol):
@@ -91,34 +76,24 @@ class Dispatch:
         self._notifier = notifier
         self._clock = clock
         self._lanes: dict[int, _Lane] = {}
-        self._under_way = 0
+        self._weight = 0
+        self._hungry: dict[int, None] = {}
+        self._in_hand = UnderWay(outbox)
         self._cursor = 0
+        self._caught_up = False
+        self._orphans = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken: asyncio.Handle | None = None
         self._flushing: asyncio.TimerHandle | None = None
-        self._done: list[tuple[int, int]] = []
-        self._dirty: set[int] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self.targets: dict[int, Orders] = {}
         self.cooldown_s: dict[int, float] = {}
-        self.deliveries = {
-            s: msgspec.convert(told, Delivery) for s, told in outbox.deliveries().items()
-        }
-
-    def delivery(self, s: int) -> Delivery:
-        """What became of a subscription's notifications."""
-        return self.deliveries.get(s) or Delivery()
+        self.deliveries = Deliveries(outbox, clock)
 
     def next_attempt(self, s: int) -> int:
         """When a subscriber that failed is tried again [ms of wall time]; 0 where none did."""
         lane = self._lanes.get(s)
         return lane.again if lane is not None and lane.failing else 0
-
-    def changed(self, s: int) -> Delivery:
-        """The same, about to be changed; it is kept soon."""
-        self._dirty.add(s)
-        self._flush_soon()
-        return self.deliveries.setdefault(s, Delivery())
 
     def target(self, order: Orders, s: int, cooldown_s: float) -> None:
         """A subscription is new, or goes elsewhere from now on: it is tried again at once."""
@@ -131,11 +106,12 @@ class Dispatch:
 
     def forget(self, s: int, order: Orders) -> None:
         """A subscription is gone."""
-        for known in (self.targets, self.cooldown_s, self.deliveries):
+        for known in (self.targets, self.cooldown_s, self._hungry):
             known.pop(s, None)
+        self.deliveries.forget(s)
         lane = self._lanes.pop(s, None)
-        self._under_way -= lane.under_way if lane else 0
-        self._dirty.discard(s)
+        self._weight -= lane.under_way + sum(lane.heavy.values()) if lane else 0
+        self._in_hand.forget(s)
         self._outbox.forget(s)
         self._notifier.send([order])
 
@@ -144,167 +120,225 @@ class Dispatch:
         one nothing is handed out.
         """
         self._loop = asyncio.get_running_loop()
-        self._flush()
+        self._flush(everything=True)
+        self._in_hand.restart()
         self._lanes.clear()
-        self._under_way = self._cursor = 0
+        self._weight = self._cursor = 0
+        self._caught_up = False
+        self._hungry = dict.fromkeys(self._outbox.waiting())
+        self._lanes = {s: _Lane(held=True) for s in self._hungry}
         self._notifier.send(list(self.targets.values()))
         self.wake()
         self._sweep()
 
     def wake(self) -> None:
         """There may be something to hand out."""
+        self._caught_up = False
         if self._woken is None and self._loop is not None:
             self._woken = self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
         self._woken = None
-        if self._under_way >= MOST_UNDER_WAY:
-            return
         page = self._outbox.page(self._cursor, PAGE)
         orders: list[Orders] = []
         for news, to in page:
-            taken = [s for s in to if self._takes(s, news.n)]
+            taken: list[int] = []
+            held: list[int] = []
+            for s in to:
+                if s in self.targets:
+                    (taken if self._takes(s, news) else held).append(s)
+            self._in_hand.hand_out(news.n, taken, held)
             if taken:
                 orders.append(Tell(*news, taken))
-        if page:
-            self._cursor = page[-1][0].n
-            # One page at a time: requests come in between.
-            self.wake()
         if orders:
             self._notifier.send(orders)
+        if page:
+            self._cursor = page[-1][0].n
+            self.flush_soon()
+        if len(page) == PAGE:
+            # One page at a time: requests come in between.
+            self.wake()
+        else:
+            self._caught_up = True
+            self._feed()
 
-    def _takes(self, s: int, n: int) -> bool:
-        """Whether a lane has room; it is taken then."""
-        if s not in self.targets:
-            return False
+    def _takes(self, s: int, news: News) -> bool:
+        """Whether a lane has room; it is taken then. Else what is new waits."""
         lane = self._lanes.get(s)
         if lane is None:
             lane = self._lanes[s] = _Lane()
-        if lane.held or lane.under_way >= WINDOW:
+        if lane.held or lane.under_way >= WINDOW or self._weight >= MOST_UNDER_WAY:
+            if not lane.held and not lane.under_way:
+                self._hungry[s] = None
             lane.held = True
             return False
-        lane.under_way += 1
-        lane.last = n
-        self._under_way += 1
+        self._take(lane, news)
         return True
+
+    def _take(self, lane: _Lane, news: News) -> None:
+        lane.under_way += 1
+        lane.last = news.n
+        more = len(news.body) // WEIGHT
+        if more:
+            lane.heavy[news.n] = more
+        self._weight += 1 + more
+
+    def _done(self, lane: _Lane, numbers: list[int]) -> None:
+        lane.under_way -= len(numbers)
+        self._weight -= len(numbers)
+        if lane.heavy:
+            self._weight -= sum(lane.heavy.pop(n, 0) for n in numbers)
+
+    def _feed(self) -> None:
+        """Hand out what waited in the outbox to lanes that have room again, in turn."""
+        fed = 0
+        while self._hungry and self._caught_up and self._weight < MOST_UNDER_WAY:
+            if fed == MOST_FED:
+                self.wake()
+                return
+            if self._in_hand.waits and not self._flush():
+                return
+            s = next(iter(self._hungry))
+            del self._hungry[s]
+            self._refill(s)
+            fed += 1
+
+    def _refill(self, s: int) -> None:
+        """Hand out what waited; after a failure one first."""
+        lane = self._lanes.get(s)
+        if lane is None or lane.failing or lane.under_way > WINDOW // 2:
+            return
+        room = (1 if lane.pause_s else WINDOW) - lane.under_way
+        if room <= 0:
+            return
+        found = self._outbox.of_one(s, lane.last, room)
+        lane.held = len(found) == room
+        for news in found:
+            self._take(lane, news)
+        if found:
+            self._notifier.send([Tell(*news, [s]) for news in found])
 
     def report(self, reports: list[Reports]) -> None:
         """What the notifier did."""
+        now = self._clock()
         for report in reports:
             lane = self._lanes.get(report.s)
             if lane is None or report.s not in self.targets:
                 continue
-            lane.under_way -= len(report.ns)
-            self._under_way -= len(report.ns)
+            self._done(lane, report.ns)
             if isinstance(report, GivenBack):
-                self._hold(lane, report.ns)
+                self._hold(report.s, lane, report.ns, now)
             elif report.error and not report.final:
-                self._failed(report, lane)
+                self._failed(report, lane, now)
             else:
-                self._succeeded(report, lane)
-        self.wake()
+                self._succeeded(report, lane, now)
+        self._feed()
+        self.flush_soon()
 
-    def _hold(self, lane: _Lane, numbers: list[int]) -> None:
+    def _hold(self, s: int, lane: _Lane, numbers: list[int], now: int) -> None:
+        self._in_hand.held(s, numbers, now)
         lane.held = True
         lane.last = min(lane.last, numbers[0] - 1)
+        if not lane.failing:
+            self._hungry[s] = None
 
-    def _failed(self, report: Told, lane: _Lane) -> None:
-        self._hold(lane, report.ns)
-        self._count(report, dropped=0)
+    def _failed(self, report: Told, lane: _Lane, now: int) -> None:
         lane.failing = True
+        self._hold(report.s, lane, report.ns, now)
+        self.deliveries.count(report)
         lane.pause_s = min(max(FIRST_PAUSE_S, 2 * lane.pause_s), LAST_PAUSE_S)
         pause_s = max(lane.pause_s, self.cooldown_s.get(report.s, 0.0))
-        lane.again = self._clock() + int(1000 * pause_s)
+        lane.again = now + int(1000 * pause_s)
         asyncio.get_running_loop().call_later(pause_s, self._retry, report.s, lane)
 
-    def _count(self, report: Told, dropped: int) -> None:
-        told = self.changed(report.s)
-        told.sent += 1
-        told.dropped += dropped
+    def _succeeded(self, report: Told, lane: _Lane, now: int) -> None:
+        self.deliveries.count(report)
         if report.error:
-            told.failed += 1
-            told.last_failure, told.error = report.at, report.error
-        else:
-            told.last_success = report.at
-
-    def _succeeded(self, report: Told, lane: _Lane) -> None:
-        self._count(report, dropped=len(report.ns) if report.error else 0)
-        if report.error:
-            self._drop(report.s, report.ns)
-        self._done += [(report.s, n) for n in report.ns]
+            self.deliveries.drop(report.s, report.ns, report.error)
+        self._in_hand.told(report.s, report.ns, now)
         lane.pause_s = 0.0
         if lane.held and not lane.failing and lane.under_way <= WINDOW // 2:
-            self._refill(report.s, lane)
-
-    def _drop(self, s: int, numbers: list[int]) -> None:
-        """Take note of what will never be told."""
-        told = self.changed(s)
-        first, last = (self._outbox.when(n) for n in (numbers[0], numbers[-1]))
-        if told.last_success > told.dropped_to:
-            told.dropped_from = first
-        told.dropped_from = min(told.dropped_from or first, first)
-        told.dropped_to = max(told.dropped_to, last)
+            self._hungry[report.s] = None
 
     def _retry(self, s: int, lane: _Lane) -> None:
         if self._lanes.get(s) is lane and lane.failing:
             lane.failing = False
+            self._hungry[s] = None
             self._notifier.send([Resume(s)])
-            self._refill(s, lane)
+            self.wake()
 
-    def _refill(self, s: int, lane: _Lane) -> None:
-        """Hand out what waited on the disk; after a failure one first."""
-        room = (1 if lane.pause_s else WINDOW) - lane.under_way
-        if room <= 0:
-            return
-        found: list[News] = self._outbox.of_one(s, lane.last, self._cursor, room)
-        lane.held = len(found) == room
-        lane.under_way += len(found)
-        self._under_way += len(found)
-        if found:
-            lane.last = found[-1].n
-            self._notifier.send([Tell(*news, [s]) for news in found])
-
-    def _flush_soon(self) -> None:
-        if self._flushing is None and self._loop is not None:
+    def flush_soon(self) -> None:
+        """Bring the tables up to date in a moment, where there is something to bring."""
+        unwritten = self.deliveries.unwritten or self._in_hand.unwritten
+        if unwritten and self._flushing is None and self._loop is not None:
             self._flushing = self._loop.call_later(FLUSH_S, self._flush)
 
-    def _flush(self) -> None:
-        """Forget what was told, keep what is known of it."""
+    def _flush(self, *, everything: bool = False) -> bool:
+        """Forget what was told, keep what is known of it; whether the disk took it."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        if not (self._done or self._dirty):
-            return
-        try:
-            with transaction(self._connection):
-                self._outbox.told(self._done)
-                self._outbox.keep({s: self.deliveries[s] for s in self._dirty})
-        except apsw.Error as error:
-            _log.error("outbox_not_writable", error=str(error))
-            self._flushing = asyncio.get_running_loop().call_later(1.0, self._flush)
-            return
-        self._done, self._dirty = [], set()
+        due = self.deliveries.due(everything=everything)
+        if due or self._in_hand.unwritten:
+            try:
+                with transaction(self._connection):
+                    self._in_hand.write(self._clock(), everything=everything)
+                    self.deliveries.write(due)
+            except apsw.Error as error:
+                _log.error("outbox_not_writable", error=str(error))
+                self._again_s(1.0)
+                return False
+            self._in_hand.written()
+            self.deliveries.written(due)
+        self.flush_soon()
+        return True
+
+    def _again_s(self, pause_s: float) -> None:
+        """After a pause, see whether the disk takes it; then go on."""
+
+        def again() -> None:
+            self._flushing = None
+            if self._flush():
+                self.wake()
+
+        if self._loop is not None:
+            self._flushing = self._loop.call_later(pause_s, again)
+
+    def pending(self, s: int) -> int:
+        """How many notifications are still to be told to a subscription."""
+        if self._in_hand.waits:
+            self._flush()
+        return self._outbox.pending(s) + self._in_hand.count(s)
+
+    def waits(self, s: int, at: int, id_: str) -> int:
+        """Since when [ms] a subscription is still to be told of an entity that was written at
+        ``at``; 0 where it is not."""
+        if self._in_hand.waits:
+            self._flush()
+        return self._outbox.waits(s, at, id_, self._in_hand.of(s))
 
     def _sweep(self) -> None:
-        """Drop what nobody would take."""
+        """Drop what nobody would take, forget what is for nobody."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._flush()
         shed = self._outbox.late(self._clock() - LATE_MS)
         for s, lane in self._lanes.items():
             if lane.held:
-                shed += self._outbox.beyond(s, MOST_WAITING)
+                shed += self._outbox.beyond(s, lane.last, MOST_WAITING)
         for s, n in shed:
-            self._drop(s, [n])
-            told = self.changed(s)
-            told.dropped += 1
-            told.error = told.error or TOO_MANY
-        self._done += shed
+            self.deliveries.drop(s, [n])
+        self._in_hand.shed(shed)
+        idle = self._outbox.orphans(self._orphans, self._in_hand.first(self._cursor + 1) - 1)
+        self._in_hand.ended(idle)
+        self._orphans = idle[-1] if idle else 0
         self._flush()
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        again_s = SWEEP_AGAIN_S if len(shed) >= MOST_SHED else SWEEP_S
+        self._sweeper = asyncio.get_running_loop().call_later(again_s, self._sweep)
 
     def close(self) -> None:
         """Keep what is known; nothing more is handed out."""
         for timer in (self._sweeper, self._woken):
             if timer is not None:
                 timer.cancel()
-        self._flush()
+        self._flush(everything=True)

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cityloop.interconnection.broker.dispatch import Delivery, Dispatch, Notifier
+from cityloop.interconnection.broker.deliveries import Delivery
+from cityloop.interconnection.broker.dispatch import Dispatch, Notifier
 from cityloop.interconnection.broker.held import Written
 from cityloop.interconnection.broker.latest import Latest, Seen, Situation, from_stamps
 from cityloop.interconnection.broker.matching import Matching, Watcher, watcher
@@ -100,7 +101,7 @@ class Following:
 
     def delivery(self, s: int) -> tuple[Delivery, int]:
         """What became of a subscription's notifications, and how many wait."""
-        return self.dispatch.delivery(s), self._outbox.pending(s)
+        return self.dispatch.deliveries.of(s), self.dispatch.pending(s)
 
     def about(self, kept: Kept) -> list[int]:
         """Numbers of the subscriptions that ask about entities like this one, whether they are
@@ -115,7 +116,7 @@ class Following:
             kept = seen.gone
         if kept is not None and seen is None:
             seen = from_stamps(kept)
-        waits = self._outbox.waits(s, seen.at, id_) if seen else 0
+        waits = self.dispatch.waits(s, seen.at, id_) if seen else 0
         again = self.dispatch.next_attempt(s)
         return Situation(self._clock(), kept, seen, *self.delivery(s), waits, again)
 
@@ -175,22 +176,26 @@ class Following:
             self._outbox.put(now, body, subscriptions)
         if to:
             self.dispatch.wake()
+        self.dispatch.flush_soon()
         return passed
 
     def _may_notify(self, s: int, now: int) -> bool:
         """Whether it is not too soon after another one (5.8.6); counted where it is."""
-        known = self.dispatch.changed(s)
+        known = self.dispatch.deliveries.changed(s)
         if now - known.last_notification < self._followers[s].throttle_ms:
             known.throttled += 1
             return False
         known.last_notification = now
+        if self._followers[s].throttle_ms:
+            # So that a crash does not make it forget how soon the next one may come.
+            self.dispatch.deliveries.write([s])
         return True
 
     def notify(self, s: int, kepts: Sequence[Kept]) -> None:
         """Tell a subscription of entities whether or not they changed (``timeInterval``)."""
         words = self._followers[s].style
         now = self._clock()
-        self.dispatch.changed(s).last_notification = now
+        self.dispatch.deliveries.changed(s).last_notification = now
         self._outbox.put_alone(
             now, b",".join([words.write(kept, self._fetch) for kept in kepts]), s
         )

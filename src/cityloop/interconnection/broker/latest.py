@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cityloop.interconnection.broker.dispatch import Delivery
+from cityloop.interconnection.broker.deliveries import Delivery
 from cityloop.interconnection.broker.held import Written
 from cityloop.kernel.ports import Position
 from cityloop.standards.cim.kept import Kept

@@ -2,10 +2,11 @@
 
 It is written in the very transaction that takes in the writes it tells of, and emptied as
 subscribers acknowledge; so after a kill each goes out, and none that was never due. A text that
-goes to many is kept once.
+goes to many is kept once, with whom it is for; a row for each of them is made only where they have
+to wait, so a notification that is taken at once costs no more than its share of one row.
 """
 
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,27 +17,34 @@ from cityloop.interconnection.sqlite import number, rows, transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS news(
-    n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body BLOB NOT NULL
+    n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, whom BLOB NOT NULL DEFAULT x'',
+    body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS outbox(
     s INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (s, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outbox_news ON outbox(n);
+CREATE INDEX IF NOT EXISTS news_whom ON news(n) WHERE whom != x'';
 CREATE TABLE IF NOT EXISTS deliveries(s INTEGER PRIMARY KEY, told TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS outbox_begun(position INTEGER NOT NULL) STRICT;
 """
-"""``news``: what is told, numbered once and never again; ``outbox``: to which subscriptions ``s``
-it is still to go; ``deliveries``: what is known of each one's notifications so far, as JSON;
-``outbox_begun``: the log position from which on writes are told of."""
+"""``news``: what is told, numbered once and never again; ``whom``: subscriptions that it was not
+told yet, 64-bit numbers; ``outbox``: of those that have to wait each one's; ``deliveries``: what is
+known of each one's notifications so far, as JSON; ``outbox_begun``: the log position from which on
+writes are told of."""
 
-_PAGE = "SELECT n, at, body FROM news WHERE n > ? ORDER BY n LIMIT ?"
-_TO = "SELECT n, s FROM outbox WHERE n > ? AND n <= ?"
+_PUT = "INSERT INTO news(at, whom, body) VALUES (?, ?, ?)"
+_PAGE = "SELECT n, at, body, whom FROM news WHERE n > ? AND whom != x'' ORDER BY n LIMIT ?"
 _OF_ONE = "SELECT n, at, body FROM outbox JOIN news USING (n) \
-WHERE s = ? AND n > ? AND n <= ? ORDER BY n LIMIT ?"
-_WAITS = "SELECT at FROM (SELECT n, at, body FROM outbox JOIN news USING (n) \
-WHERE s = ? ORDER BY n DESC LIMIT 1000) WHERE at >= ? AND instr(body, ?) ORDER BY n LIMIT 1"
+WHERE s = ? AND n > ? ORDER BY n LIMIT ?"
+_NEWEST = "SELECT n FROM outbox WHERE s = ? ORDER BY n DESC LIMIT 1000"
+_TELLS = "SELECT at FROM news WHERE n = ? AND at >= ? AND instr(body, ?)"
 _OLDEST = "SELECT at FROM outbox JOIN news USING (n) WHERE s = ? ORDER BY n LIMIT 1"
-_UNTOLD = "DELETE FROM news WHERE n = ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE n = ?1)"
+_LEFT = "UPDATE news SET whom = ?1 WHERE n = ?2 AND whom != ?1"
+_ERASE = "DELETE FROM news WHERE n = ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE n = ?1)"
+_ORPHANS = "SELECT n FROM news WHERE n > ? AND n <= ? ORDER BY n LIMIT ?"
+MOST_SHED = 5_000
+"""What is dropped at a time."""
 
 
 class News(NamedTuple):
@@ -61,9 +69,7 @@ class Outbox:
 
     def put(self, at: int, body: bytes, to: Iterable[int]) -> None:
         """Keep what is to be told to the subscriptions ``to``."""
-        self._connection.execute("INSERT INTO news(at, body) VALUES (?, ?)", (at, body))
-        n = self._connection.last_insert_rowid()
-        self._connection.executemany("INSERT INTO outbox VALUES (?, ?)", [(s, n) for s in to])
+        self._connection.execute(_PUT, (at, array("q", to).tobytes(), body))
 
     def put_alone(self, at: int, body: bytes, s: int) -> None:
         """``put`` for one subscription, in a transaction of its own."""
@@ -71,30 +77,50 @@ class Outbox:
             self.put(at, body, (s,))
 
     def page(self, after: int, limit: int) -> list[tuple[News, list[int]]]:
-        """The news beyond a number, in order, and whom each is still to be told."""
-        found = [News(*row) for row in rows(self._connection, _PAGE, (after, limit))]
-        to: dict[int, list[int]] = defaultdict(list)
-        if found:
-            for n, s in rows(self._connection, _TO, (after, found[-1].n)):
-                to[n].append(s)
-        return [(news, to[news.n]) for news in found]
+        """The news beyond a number that nobody waits for yet, in order, and whom each is for."""
+        return [
+            (News(n, at, body), array("q", whom).tolist())
+            for n, at, body, whom in rows(self._connection, _PAGE, (after, limit))
+        ]
 
-    def of_one(self, s: int, after: int, until: int, limit: int) -> list[News]:
-        """What one subscription is still to be told, with ``after < n <= until``, in order."""
-        found = rows(self._connection, _OF_ONE, (s, after, until, limit))
-        return [News(*row) for row in found]
+    def of_one(self, s: int, after: int, limit: int) -> list[News]:
+        """What waits for one subscription beyond a number, in order."""
+        return [News(*row) for row in rows(self._connection, _OF_ONE, (s, after, limit))]
+
+    def waiting(self) -> list[int]:
+        """The subscriptions for which something waits."""
+        found, s = [], -1
+        while row := rows(self._connection, "SELECT s FROM outbox WHERE s > ? LIMIT 1", (s,)):
+            s = row[0][0]
+            found.append(s)
+        return found
+
+    def hold(self, waiting: Sequence[tuple[int, int]]) -> None:
+        """Let these wait: (subscription, number)."""
+        self._connection.executemany("INSERT OR IGNORE INTO outbox VALUES (?, ?)", waiting)
+
+    def left(self, whom: Iterable[tuple[int, Iterable[int]]]) -> None:
+        """Of each number, to whom it has not been told and does not wait for."""
+        blobs = [(array("q", to).tobytes(), n) for n, to in whom]
+        self._connection.executemany(_LEFT, blobs)
 
     def told(self, done: Sequence[tuple[int, int]]) -> None:
-        """Forget what was told: (subscription, number)."""
+        """Forget what waited and was told: (subscription, number)."""
         self._connection.executemany("DELETE FROM outbox WHERE s = ? AND n = ?", done)
-        numbers = {n for _, n in done}
-        self._connection.executemany(_UNTOLD, [(n,) for n in numbers])
+
+    def erase(self, numbers: Iterable[int]) -> None:
+        """Forget these that were told to all but those for whom they wait."""
+        self._connection.executemany(_ERASE, [(n,) for n in numbers])
 
     def forget(self, s: int) -> None:
-        """Drop all that a subscription was to be told, and what is known of it."""
+        """Drop all that waits for a subscription, and what is known of it."""
         with transaction(self._connection):
-            self.told(rows(self._connection, "SELECT s, n FROM outbox WHERE s = ?", (s,)))
+            self._connection.execute("DELETE FROM outbox WHERE s = ?", (s,))
             self._connection.execute("DELETE FROM deliveries WHERE s = ?", (s,))
+
+    def orphans(self, after: int, until: int) -> list[int]:
+        """Some numbers that may be of no use any more, in order."""
+        return [n for (n,) in rows(self._connection, _ORPHANS, (after, until, MOST_SHED))]
 
     def late(self, before: int) -> list[tuple[int, int]]:
         """Some that have waited since before a moment [ms]: (subscription, number)."""
@@ -103,25 +129,31 @@ class Outbox:
             if at >= before:
                 break
             last = n
-        return rows(self._connection, "SELECT s, n FROM outbox WHERE n <= ?", (last,))
+        query = "SELECT s, n FROM outbox WHERE n <= ? LIMIT ?"
+        return rows(self._connection, query, (last, MOST_SHED))
 
-    def beyond(self, s: int, most: int) -> list[tuple[int, int]]:
-        """The oldest of what waits for a subscription, so many as are above ``most``."""
-        above = self.pending(s) - most
-        query = "SELECT s, n FROM outbox WHERE s = ? ORDER BY n LIMIT ?"
-        return rows(self._connection, query, (s, above)) if above > 0 else []
+    def beyond(self, s: int, after: int, most: int) -> list[tuple[int, int]]:
+        """Some of the oldest of what waits for a subscription beyond a number, of so many as are
+        above ``most``."""
+        above = min(self.pending(s) - most, MOST_SHED)
+        query = "SELECT s, n FROM outbox WHERE s = ? AND n > ? ORDER BY n LIMIT ?"
+        return rows(self._connection, query, (s, after, above)) if above > 0 else []
 
     def pending(self, s: int) -> int:
         """How many notifications wait for a subscription."""
         return number(self._connection, "SELECT count(*) FROM outbox WHERE s = ?", (s,))
 
-    def waits(self, s: int, at: int, id_: str) -> int:
+    def waits(self, s: int, at: int, id_: str, under_way: Sequence[int]) -> int:
         """Since when [ms] a subscription is still to be told of an entity that was written at
-        ``at``; 0 where it is not."""
+        ``at``; 0 where it is not. ``under_way``: numbers that it is being told."""
+        newest = [n for (n,) in rows(self._connection, _NEWEST, (s,))]
         word = msgspec.json.encode(id_)
-        found = number(self._connection, _WAITS, (s, at, word))
+        for n in sorted({*newest, *under_way}):
+            found = number(self._connection, _TELLS, (n, at, word))
+            if found:
+                return found
         # What is due goes in order: where the oldest is from before, all since then waits.
-        return found or (at if 0 < number(self._connection, _OLDEST, (s,)) <= at else 0)
+        return at if 0 < number(self._connection, _OLDEST, (s,)) <= at else 0
 
     def when(self, n: int) -> int:
         """When [ms] that of which a number tells happened; 0 where it is not known any more."""

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from cityloop.interconnection.broker.dispatch import Delivery
+from cityloop.interconnection.broker.deliveries import Delivery
 from cityloop.interconnection.broker.following import Follower
 from cityloop.interconnection.broker.latest import Seen, Situation
 from cityloop.interconnection.broker.matching import watcher
