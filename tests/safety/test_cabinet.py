@@ -114,6 +114,31 @@ def test_an_order_refused_for_its_moment_keeps_the_lease_for_a_while() -> None:
     assert charges == [1] * 4
 
 
+def test_an_operator_whose_order_is_refused_for_its_moment_still_keeps_others_out() -> None:
+    street = Street()
+    street.step(street.order(NORTH_SOUTH, priority=MANUAL, valid_s=2))
+    street.step(street.order(EAST_WEST, priority=MANUAL, valid_s=4))
+    street.step()
+    report = street.step(street.order(NORTH_SOUTH))
+    assert (report.in_charge[0], report.refusal[0]) == (2, Refusal.LEASE_HELD)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u2", "u8", ">i8"])
+def test_orders_are_heard_whatever_integers_they_are_written_in(dtype: str) -> None:
+    street = Street()
+    street.run(6)
+    order = street.order(EAST_WEST)
+    rows, actions = (np.repeat(c, 2).astype(dtype)[::2] for c in (order.rows, order.actions))
+    assert street.step(replace(order, rows=rows, actions=actions)).phase[0] == EAST_WEST
+
+
+def test_a_number_too_great_for_a_phase_is_none() -> None:
+    street = Street()
+    actions = np.array([2**64 + FLASH], dtype=np.uint64)
+    report = street.step(replace(street.order(0, priority=MANUAL), actions=actions))
+    assert report.refusal[0] == Refusal.UNKNOWN_PHASE
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [

@@ -75,3 +75,8 @@ def test_a_flashing_junction_may_be_called_back() -> None:
 def test_a_controller_that_was_never_or_not_lately_heard_gets_no_order() -> None:
     assert judge(NORTH_SOUTH, stage=np.nan) == Refusal.UNOBSERVED
     assert judge(NORTH_SOUTH, unheard_s=11) == Refusal.UNOBSERVED
+
+
+@pytest.mark.parametrize("phase", [3, 4, 99, -1, -7, 1e18])
+def test_a_controller_that_tells_of_a_phase_it_does_not_have_gets_no_order(phase: float) -> None:
+    assert judge(NORTH_SOUTH, phase=phase) == Refusal.UNOBSERVED

@@ -13,11 +13,13 @@ from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-NOTHING, COUNT, NUMBER = types.void, types.int64, types.float64
+NOTHING, COUNT, NUMBER, TRUTH = types.void, types.int64, types.float64, types.boolean
 INTS = types.Array(types.int64, 1, "C", readonly=True)
 INT_TABLE = types.Array(types.int64, 2, "C", readonly=True)
 BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 BOOL_TABLE = types.Array(types.boolean, 2, "C", readonly=True)
+INT_BLOCK = types.Array(types.int64, 3, "C", readonly=True)
+BOOL_BLOCK = types.Array(types.boolean, 3, "C", readonly=True)
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 SHORTS = types.Array(types.uint16, 1, "C", readonly=True)
 FLOATS = types.Array(types.float64, 1, "C", readonly=True)

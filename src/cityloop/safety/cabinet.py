@@ -28,6 +28,18 @@ from cityloop.safety.field import CabinetReport, LocalSensing, told
 from cityloop.safety.hearing import excuse_empty, note_movement
 from cityloop.safety.holders import LOCAL, OPERATOR, Holders, addressed
 from cityloop.safety.lamps import Lamps
+from cityloop.safety.moves import (
+    ASK_PLAN,
+    NO_GOAL,
+    begin,
+    detours,
+    ending,
+    enter,
+    goals,
+    linger,
+    want,
+    wishes,
+)
 from cityloop.safety.plans import LocalPlans
 from cityloop.safety.timing import FAR, Ints, Timing
 from cityloop.standards.plans import Schedule
@@ -92,11 +104,12 @@ class CabinetBank:
         self._due = self._first.copy()
         self._holders = Holders(count, limits)
         self._changed = np.ones(count, dtype=np.bool_)
+        self._none = np.zeros(count, dtype=np.bool_)
         self._taken = self._refused = 0
         self._plans = LocalPlans(self._timing)
         if schedule is not None:
             self._plans.install(schedule)
-            self._plans.look(start, np.zeros(count, dtype=np.bool_))
+            self._plans.look(start, self._none)
         self._enter(np.arange(count))
         self._look_ahead()
 
@@ -186,22 +199,15 @@ class CabinetBank:
 
     def _begin(self, rows: Ints, target: Ints) -> None:
         """Leave the phases of ``rows`` for ``target``."""
-        now, timing, phase = self._now, self._timing, self._phase[rows]
-        before, after = timing.lit[rows, phase], timing.lit[rows, target]
-        ended = before & ~after
-        ended[phase == self._flash] = True
-        for since in (self._dark_since, self._red_since):
-            since[rows] = np.where(ended, now, since[rows])
-        self._lit[rows] = before & after
-        self._target[rows] = target
-        self._since[rows] = self._clear_from[rows] = now
-        yellow = timing.yellow_between_ms[rows, phase, target]
-        clearance = timing.clearance_ms[rows, phase, target]
-        self._stage[rows] = np.where(yellow > 0, _YELLOW, _ALL_RED)
-        self._clear_until[rows] = now + np.where(yellow > 0, yellow, clearance)
-        self._may_end[rows] = self._plan_end[rows] = self._must_end[rows] = FAR
+        timing = self._timing
+        spans = timing.lit, timing.yellow_between_ms, timing.clearance_ms
+        since = self._since, self._clear_from, self._clear_until
+        ends = self._may_end, self._plan_end, self._must_end
+        reds = self._lit, self._dark_since, self._red_since
+        shown = self._phase, self._target, self._stage
+        begin(rows, target, *spans, *shown, *reds, *since, *ends, self._now)
         self._changed[rows] = True
-        self._enter(rows[clearance == 0])
+        self._enter(rows[timing.clearance_ms[rows, self._phase[rows], target] == 0])
 
     def _advance(self, box_blocked: Array | None) -> None:
         """Move on the clearances whose time has come; letters may change within yellow, too."""
@@ -209,23 +215,17 @@ class CabinetBank:
             self._changed |= self._several_yellows & (self._stage == _YELLOW)
         if self._now < self._next_clear:
             return
-        rows = np.flatnonzero(self._clear_until <= self._now)
+        now = self._now
+        shown = self._phase, self._target, self._timing.clearance_ms
+        rows, end = ending(*shown, self._clear_from, self._clear_until, now)
         self._changed[rows] = True
-        clearance = self._timing.clearance_ms[rows, self._phase[rows], self._target[rows]]
-        end = self._clear_from[rows] + clearance
-        over = end <= self._now
         blocked = told(box_blocked, self._stage.shape)
-        if blocked is not None and (held := over & (blocked[rows] > 0)).any():
-            held &= self._now < end + self._hold
+        if blocked is not None and (held := (end <= now) & (blocked[rows] > 0)).any():
+            held &= now < end + self._hold
             held[held] = self._may_hold(rows[held])
-            end[held], over[held] = self._now + SECOND, False
-        longer = rows[~over]
-        if longer.size:
-            yellow = self._stage[longer] == _YELLOW
-            self._since[longer] = np.where(yellow, self._now, self._since[longer])
-            self._stage[longer] = _ALL_RED
-            self._clear_until[longer] = end[~over]
-        self._enter(rows[over])
+            end[held] = now + SECOND
+        linger(rows, end, self._stage, self._since, self._clear_until, now)
+        self._enter(rows[end <= now])
 
     def _may_hold(self, rows: Ints) -> Bools:
         """Whether one more second of red breaks no maximum red that is still kept."""
@@ -245,11 +245,8 @@ class CabinetBank:
             return
         now, timing = self._now, self._timing
         phase = self._target[rows]
-        self._phase[rows] = phase
-        self._stage[rows] = np.where(phase == self._flash, _FLASHING, _GREEN)
-        self._since[rows] = self._moved_at[rows] = now
-        self._clear_until[rows] = FAR
-        self._lit[rows] = timing.lit[rows, phase]
+        shown = self._phase, self._stage, self._lit
+        enter(rows, phase, timing.lit, *shown, self._since, self._moved_at, self._clear_until, now)
         if self._has_crossings:
             self._calls.called[rows] &= ~self._lit[rows]
             green = phase < self._flash
@@ -320,21 +317,18 @@ class CabinetBank:
         self._refused += named - len(rows)
         if not rows.size:
             return False
-        codes = self._holders.admission(order, self._timing.phase_count[rows], self._now)
-        asked = np.where(actions == FLASH, self._flash, actions)
-        moves = (asked != self._target[rows]) & (asked >= 0)
-        if order.priority < _MANUAL and self._next_must <= self._now:
-            late = (codes == 0) & (self._must_end[rows] <= self._now)
-            codes[late & (asked != self._due[rows])] = Refusal.MAXIMUM_RED
-        pick = np.flatnonzero(moves & (codes == 0))
+        now, target = self._now, self._target
+        codes = self._holders.admission(order, self._timing.phase_count[rows], now)
+        bound = order.priority < _MANUAL and self._next_must <= now
+        ends = self._must_end, self._due
+        asked = wishes(rows, actions, codes, target, *ends, self._flash, bound, now)
+        pick = np.flatnonzero(asked >= 0)
         if pick.size:
             codes[pick] = self._judge(rows[pick], asked[pick], order.priority)
-        refused = int(np.count_nonzero(codes))
-        self._holders.settle(order, codes, refused, self._now)
+        refused = self._holders.settle(order, codes, now)
         self._taken += len(rows) - refused
         self._refused += refused
-        passed = codes == 0
-        wanted[rows[passed]] = np.where(moves, asked, -1)[passed]
+        want(rows, codes, asked, wanted)
         return bool(pick.size)
 
     def _judge(self, rows: Ints, wanted: Ints, priority: Priority) -> Ints:
@@ -358,10 +352,10 @@ class CabinetBank:
         """Whether maximum red can still be kept after a change to ``wanted`` now."""
         timing, now = self._timing, self._now
         detour = timing.clearance_ms[rows, phase, wanted] + timing.min_green_ms[rows, wanted]
-        # Nobody is late if both what waits now and what ends now can wait for the whole detour.
-        fits = detour <= np.minimum(self._last_end[rows] - now, timing.spare_red_ms[rows])
-        if fits.all():
-            return np.asarray(fits)
+        spans = timing.clearance_ms, timing.min_green_ms, timing.spare_red_ms
+        detour = detours(rows, phase, wanted, *spans, self._last_end, now)
+        if not detour.size:
+            return np.ones(len(rows), dtype=np.bool_)
         red_since = np.where(self._lit[rows], now, self._red_since[rows])
         slack, _ = due(timing, rows, wanted, now + detour, red_since, self._calls_of(rows))
         return np.asarray(slack >= 0)
@@ -379,21 +373,16 @@ class CabinetBank:
     def _change(self, wanted: Ints, in_charge: Ints) -> None:
         """Begin the clearances that orders, maximum red, watchdog and local plan ask for."""
         now = self._now
-        free = in_charge != OPERATOR
-        due_now = free & (self._must_end <= now)
-        planned = (in_charge == LOCAL) & (self._plan_end <= now)
-        stalled = free & (np.maximum(self._moved_at + self._stall, self._may_end) <= now)
-        flashed = (self._stage == _FLASHING) & (self._since < now) & ~self._holders.flashing(now)
-        moves = (wanted >= 0) | due_now | planned | stalled | flashed
-        if not moves.any():
+        flashing = self._holders.flashing(now) if self._flashes else self._none
+        ends = self._must_end, self._plan_end, self._may_end, self._moved_at, self._since
+        shown = self._stage, self._phase, self._due, self._first
+        target = goals(wanted, in_charge, flashing, *ends, *shown, self._stall, now)
+        rows = np.flatnonzero(target != NO_GOAL)
+        if not rows.size:
             return
-        rows = np.flatnonzero(moves)
-        target = wanted[rows]
-        unhurried = planned | (stalled & (self._due == self._phase))
-        ask_plan = (target < 0) & (unhurried & ~due_now)[rows]
+        target = target[rows]
+        ask_plan = target == ASK_PLAN
         target[ask_plan] = self._next_in_plan(rows[ask_plan])
-        target = np.where((target < 0) & flashed[rows], self._first[rows], target)
-        target = np.where(target < 0, self._due[rows], target)
         really = target != self._phase[rows]
         self._begin(rows[really], target[really])
 

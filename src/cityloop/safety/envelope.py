@@ -9,8 +9,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from cityloop.kernel.compiled import BOOLS, INT_BLOCK, INT_TABLE, INTS, VECTOR_OF_INTS, compiled
 from cityloop.kernel.errors import ConfigError, Gathered
 from cityloop.kernel.frame import Bools
+from cityloop.safety.service import due_times, served
 from cityloop.safety.timing import FAR, WALK_MPS, WALK_S, Ints, Limits, Timing
 from cityloop.standards.signals import Junction, Link, SignalBank
 
@@ -64,6 +66,7 @@ class Refusal(IntEnum):
 
 # Plain numbers: a member of an enum is slow to reach, and these are asked for every second.
 _GREEN, _FLASHING, _IN_CLEARANCE = int(Stage.GREEN), int(Stage.FLASH), int(Refusal.IN_CLEARANCE)
+_MINIMUM_GREEN, _FIXED_ORDER = int(Refusal.MINIMUM_GREEN), int(Refusal.FIXED_ORDER)
 
 SENTENCES: tuple[str, ...] = (
     "may be carried out",
@@ -93,20 +96,32 @@ def refusals(
     ``wanted``: phases that exist, or the count of phases P for flash. ``phase``: what is green, or
     in clearance what is coming. ``age_ms``: since the stage began. All shape (k,), for ``rows``.
     """
-    moves = wanted != phase
-    if not moves.any():
-        return np.zeros(len(rows), dtype=np.int64)
-    flashes = (stage == _FLASHING) & (age_ms > 0)
-    codes = np.where(moves & ~flashes, _IN_CLEARANCE, 0)
-    green = moves & (stage == _GREEN)
-    if green.any():
-        next_ = timing.cycle[rows, phase, 0]
-        flash = wanted == timing.bank.shape[1]
-        astray = green & timing.fixed_order[rows] & (wanted != next_) & ~flash
-        short = green & (age_ms < timing.min_green_ms[rows, phase])
-        codes[green] = Refusal.NONE
-        codes[astray] = Refusal.FIXED_ORDER
-        codes[short] = Refusal.MINIMUM_GREEN
+    times = timing.cycle, timing.fixed_order, timing.min_green_ms
+    return _refusals(rows, wanted, stage, phase, age_ms, *times)
+
+
+@compiled(VECTOR_OF_INTS, INTS, INTS, INTS, INTS, INTS, INT_BLOCK, BOOLS, INT_TABLE)
+def _refusals(
+    rows: Ints,
+    wanted: Ints,
+    stage: Ints,
+    phase: Ints,
+    age_ms: Ints,
+    cycle: Ints,
+    fixed: Bools,
+    min_green: Ints,
+) -> Ints:
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for i in range(len(rows)):
+        j = rows[i]
+        if wanted[i] == phase[i] or (stage[i] == _FLASHING and age_ms[i] > 0):
+            continue
+        if stage[i] != _GREEN:
+            codes[i] = _IN_CLEARANCE
+        elif age_ms[i] < min_green[j, phase[i]]:
+            codes[i] = _MINIMUM_GREEN
+        elif fixed[j] and wanted[i] != cycle[j, phase[i], 0] and wanted[i] != cycle.shape[2]:
+            codes[i] = _FIXED_ORDER
     return codes
 
 
@@ -142,25 +157,14 @@ def due(
     a fixed order the order is given. Jobs of the future have no part: their deadlines are a whole
     maximum red away, and ``check_bank`` has seen that a whole round fits into that.
     """
-    max_red = int(timing.limits.max_red_s) * 1000
-    phases = timing.bank.shape[1]
-    waits = timing.home[rows] & ~timing.lit[rows, phase][:, None, :]
-    deadline = np.where(waits, red_since[:, None, :] + max_red, FAR).min(axis=2, initial=FAR)
-    due_at = deadline + timing.min_green_ms[rows, :phases]
-    turn = timing.turn_ms[rows]
-    if calls is None:
-        wish = due_at
-    else:
+    times = timing.home, timing.lit, timing.min_green_ms, int(timing.limits.max_red_s) * 1000
+    due_at = wish = due_times(rows, phase, red_since, *times)
+    if calls is not None:
         unserved = Calls(calls.called & ~timing.lit[rows, phase], calls.started)
-        wish = _behind_calls(timing, rows, due_at, turn, unserved)
-    order = wish.argsort(axis=1, kind="stable")
-    if (fixed := timing.fixed_order[rows]).any():
-        order[fixed] = timing.cycle[rows[fixed], phase[fixed]]
-    each = np.arange(len(rows))[:, None]
-    served = turn[each, order].cumsum(axis=1) + leave[:, None]
-    slack = (due_at[each, order] - served).min(axis=1, initial=FAR)
-    waiting = slack < FAR // 2
-    return np.where(waiting, slack, FAR), np.where(waiting, order[:, 0], phase)
+        wish = _behind_calls(timing, rows, due_at, timing.turn_ms[rows], unserved)
+    order = timing.turn_ms, timing.cycle, timing.fixed_order
+    slack, first = served(rows, phase, leave, due_at, wish, *order)
+    return slack, first
 
 
 def _behind_calls(timing: Timing, rows: Ints, due_at: Ints, turn: Ints, calls: Calls) -> Ints:

@@ -49,6 +49,7 @@ class SignalGuard:
         phase, stage, age_s = (signals[name][rows] for name in ("phase", "stage", "stageAge"))
         unheard_s = signals.age_s(view.at)[rows]
         heard = (unheard_s <= timing.limits.silence_s) & np.isfinite(phase + stage + age_s)
+        heard &= ((phase >= 0) & (phase < timing.phase_count[rows])) | (phase == FLASH)
         codes[~heard] = _UNOBSERVED
         pick = np.flatnonzero((codes == 0) & ((actions >= 0) | (actions == FLASH)))
         flash = timing.bank.shape[1]
