@@ -6,6 +6,7 @@ order, and ends after some quiet or when the broker does; after a kill it goes o
 """
 
 import asyncio
+import gc
 import os
 import select
 import signal
@@ -99,6 +100,7 @@ def main() -> None:
     # Ctrl-C reaches all processes of a terminal; the broker ends this one in its own time.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
+    gc.disable()  # nothing it makes hangs on itself, and there is much of it
     # Opened unbuffered: what select has not seen must not lie in a buffer.
     with open(0, "rb", buffering=0, closefd=False) as stdin:
         while select.select([stdin], [], [], _QUIET_S)[0]:

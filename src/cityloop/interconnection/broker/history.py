@@ -9,7 +9,7 @@ One process folds (``HistoryFold``), others read meanwhile (``evolutions``).
 """
 
 import fcntl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -30,7 +30,7 @@ from cityloop.interconnection.sqlite import (
     transaction,
 )
 from cityloop.kernel.ports import Commit, Position
-from cityloop.standards.cim.writes import Write, read_write
+from cityloop.standards.cim.writes import Write
 
 LAYOUT = 1
 _SCHEMA = """
@@ -244,13 +244,7 @@ class HistoryFold:
 
 
 def _gather(commit: Commit, past: PastRows, said: list[tuple[int, Write]]) -> None:
-    for number_, write in writes_of(commit):
-        past.take(number_, write)
-        if corrects(write):
+    for number_, body in enumerate(commit.batch.writes, numbered(commit.position, 0)):
+        write = past.read(number_, body)
+        if write is not None and corrects(write):
             said.append((number_, write))
-
-
-def writes_of(commit: Commit) -> Iterable[tuple[int, Write]]:
-    """The writes of a commit, each with its number."""
-    start = numbered(commit.position, 0)
-    return enumerate(map(read_write, commit.batch.writes), start)

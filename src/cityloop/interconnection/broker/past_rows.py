@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cityloop.interconnection.broker.past_alike import AlikeRows
 from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Instance
 from cityloop.standards.cim.times import read_datetime, write_datetime
-from cityloop.standards.cim.writes import Alter, Past, Put, Write
+from cityloop.standards.cim.writes import Alter, Past, Put, Write, read_write
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -91,7 +92,7 @@ def _deletions(write: Alter) -> Attributes:
 
 
 class PastRows:
-    """Gathers rows of the past, in the order of the log."""
+    """Gathers rows of the past."""
 
     def __init__(self) -> None:
         self._texts: tuple[list[str], ...] = ([], [], [], [])
@@ -102,9 +103,19 @@ class PastRows:
         self._writes: list[int] = []
         self._places: list[int] = []
         self._values: list[float | None] = []
+        self._alike = AlikeRows()
 
     def __len__(self) -> int:
-        return len(self._writes)
+        return len(self._writes) + len(self._alike)
+
+    def read(self, number: int, body: bytes) -> Write | None:
+        """Add the instances of a write as the log holds it; the write, where it had to be read."""
+        if self._alike.take(number, body):
+            return None
+        write = read_write(body)
+        self.take(number, write)
+        self._alike.learn(body)
+        return write
 
     def take(self, number: int, write: Write) -> None:
         """Add the instances of the write with a number."""
@@ -149,7 +160,8 @@ class PastRows:
             *(pa.array(self._writes, pa.int64()), pa.array(self._places, pa.int32())),
             *(pa.array(self._values, pa.float64()), rests),
         ]
-        return in_order(pa.table(columns, schema=SCHEMA))
+        tables = [pa.table(columns, schema=SCHEMA), *self._alike.tables(SCHEMA)]
+        return in_order(pa.concat_tables(tables).unify_dictionaries())
 
 
 def _taken_number(rest: dict[str, Any]) -> float | None:
@@ -164,15 +176,14 @@ def _taken_number(rest: dict[str, Any]) -> float | None:
 
 
 def in_order(table: pa.Table) -> pa.Table:
-    """Rows given in the order of the log, by entity, attribute, datasetId and time.
+    """Rows by entity, attribute, datasetId and time.
 
     Of two that were observed at the same time the one written later stays: it corrects the other.
     """
     table = table.combine_chunks()
     series = series_of(table)
     time = integers(table, "time")
-    # Stable: rows of one time stay in the order of the log.
-    order = np.lexsort((time, series))
+    order = np.lexsort((integers(table, "write"), time, series))
     series, time = series[order], time[order]
     observed = table["observed"].to_numpy(zero_copy_only=False)[order]
     again = (series[1:] == series[:-1]) & (time[1:] == time[:-1]) & observed[1:] & observed[:-1]
