@@ -88,6 +88,18 @@ def test_an_acknowledged_observation_is_an_entity_for_the_next_query(
     assert "Streetlight" in city.get(f"{API}/types")["typeList"]
 
 
+def test_what_sources_said_over_time_is_told_with_what_clients_wrote(
+    city: RunningCity, door: int
+) -> None:
+    since = say(city, door, 0.11)
+    write(city, f"/entities/{LAMP}/attrs", {"illuminanceLevel": 0.12})
+    say(city, door, 0.13)
+    asked = f"{API}/temporal/entities/{LAMP}?attrs=illuminanceLevel&options=temporalValues"
+    for window in (f"&timerel=after&timeAt={since}", "&lastN=3"):
+        told = city.get(asked + window)["illuminanceLevel"]["values"]
+        assert [value for value, _ in told] == [0.11, 0.12, 0.13]
+
+
 def test_of_source_and_client_the_one_that_spoke_last_is_believed(
     city: RunningCity, door: int
 ) -> None:

@@ -19,6 +19,7 @@ from cityloop.interconnection.broker.contexts import Contexts
 from cityloop.interconnection.broker.historian import Folder
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
+from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sighting import Sighting
@@ -47,12 +48,14 @@ _LOOK_EVERY_S = 0.2
 class CityStores:
     """What a broker needs that serves a running city as its default tenant.
 
-    ``log``: the city's, through which writes go; ``context``: its now; ``known``: of its entities.
+    ``log``: the city's, through which writes go; ``context``: its now; ``known``: of its entities;
+    ``sights``: what sources said of them.
     """
 
     log: StoreLog
     context: SqliteContext
     known: Known
+    sights: PastSights
 
 
 class BrokerTenant:
@@ -83,7 +86,7 @@ class BrokerTenant:
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
-        self.temporal = Temporal(self.store, self.queries, fold)
+        self.temporal = Temporal(self.store, self.queries, fold, city.sights if city else None)
         self.page = page
         self.subscriptions = Subscriptions(
             self.store, folder, contexts, channel, name, channel.reach

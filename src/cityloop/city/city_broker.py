@@ -10,6 +10,7 @@ from cityloop.city.clock import wall_time
 from cityloop.city.site import Site
 from cityloop.city.speaker import Speaker
 from cityloop.city.surface import MapData, Point
+from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.context import SqliteContext
 from cityloop.interconnection.log import SqliteLog
 from cityloop.standards.attributes import declared
@@ -31,7 +32,8 @@ def open_city_broker(site: Site, hub: Path) -> Broker:
     reader = SqliteLog(site.folder, wall_time, readonly=True)
     context = SqliteContext(site.folder, reader, readonly=True)
     known = Known(declared(), dict(_places(site)))
-    stores = CityStores(log, context, known)
+    sights = PastSights(SqliteLog(site.folder, wall_time, readonly=True), known)
+    stores = CityStores(log, context, known, sights)
     return Broker(folder, wall_time, city=stores)
 
 

@@ -68,6 +68,8 @@ _SPANS = "SELECT folder, since, until FROM spans JOIN segments USING (first) \
 WHERE type = ? AND run = ? AND until >= ? AND since < ? AND last <= ? ORDER BY first"
 _WITH = "SELECT DISTINCT folder FROM spans JOIN segments USING (first) \
 WHERE type = ? AND last <= ? ORDER BY first"
+_WITHIN = "SELECT DISTINCT folder FROM spans JOIN segments USING (first) \
+WHERE type = ? AND until >= ? AND since < ? ORDER BY first"
 _RUNS = "SELECT run, min(since), max(until) FROM spans WHERE type = ? \
 GROUP BY run ORDER BY min(first)"
 _LISTS_KEPT = 10_000
@@ -225,6 +227,12 @@ class SqliteLog:
         """Segments up to ``position`` that hold a type, of whatever run, in log order."""
         with sqlite_errors(self.path):
             found = rows(self._reader(), _WITH, (type_, position))
+        return [self.segments / folder for (folder,) in found]
+
+    def segments_within(self, type_: str, since: CityTime, until: CityTime) -> list[Path]:
+        """Segments that hold a type, of whatever run, between two city times, in log order."""
+        with sqlite_errors(self.path):
+            found = rows(self._reader(), _WITHIN, (type_, since, until))
         return [self.segments / folder for (folder,) in found]
 
     def runs(self, type_: str) -> list[tuple[str, CityTime, CityTime]]:

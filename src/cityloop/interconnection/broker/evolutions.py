@@ -25,6 +25,7 @@ from cityloop.interconnection.broker.past_rows import (
     series_of,
     texts,
 )
+from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.tail import Seen
 from cityloop.interconnection.sqlite import rows
 from cityloop.kernel.ports import Position
@@ -53,12 +54,14 @@ class Evolution(NamedTuple):
 class PastReader:
     """The history at one moment: the files, and in the tail what came after their position.
 
-    ``entities``: the tables of the entities as they are now.
+    ``entities``: the tables of the entities as they are now; ``sights``: what sources said of
+    them, in a city.
     """
 
     entities: apsw.Connection
     files: Files
     tail: Seen
+    sights: PastSights | None = None
 
     @property
     def start(self) -> int:
@@ -85,6 +88,8 @@ class PastReader:
             for moment in wanted.of_rows(table)
         ]
         found += self._newest(id_, wanted)
+        if self.sights is not None:
+            found += self.sights.moments(kept, query, attributes)
         moments = wanted.settled(_corrected(found))
         return Evolution(kept, moments if query.last_n is None else _last(moments, query.last_n))
 

@@ -9,6 +9,7 @@ from cityloop.interconnection.broker.evolutions import Evolution, PastReader
 from cityloop.interconnection.broker.held import written
 from cityloop.interconnection.broker.historian import Folder, Historian
 from cityloop.interconnection.broker.past_files import PastFiles
+from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.summaries import Window, summed, window_of
@@ -38,12 +39,20 @@ class Temporal:
     Writes raise OSError and BusyError as ``EntityStore.commit`` does; nothing has happened then.
     Reading raises them where the history cannot be brought up to the log. Call ``recover`` once
     the store has recovered, ``start`` when the event loop runs. ``fold``: does what takes long.
+    ``sights``: what sources of a city said, which no client can change.
     """
 
-    def __init__(self, store: EntityStore, queries: Queries, fold: Folder) -> None:
+    def __init__(
+        self,
+        store: EntityStore,
+        queries: Queries,
+        fold: Folder,
+        sights: PastSights | None = None,
+    ) -> None:
         self._store = store
         self._queries = queries
         self._historian = Historian(store, fold)
+        self._sights = sights
         self._files = PastFiles(self._historian.folder)
         self._threads = ThreadPoolExecutor(thread_name_prefix="past")
         self.recover = self._historian.recover
@@ -124,7 +133,7 @@ class Temporal:
         await self._historian.catch_up(of_many=of_many)
         seen = self._historian.tail.seen()
         return await self._queries.read(
-            lambda entities: reading(PastReader(entities, self._files.now(), seen))
+            lambda entities: reading(PastReader(entities, self._files.now(), seen, self._sights))
         )
 
     async def _known(self, id_: str, attributes: frozenset[str] | None = None) -> Evolution:
@@ -139,6 +148,8 @@ class Temporal:
         """Let go of the files; before ``Queries`` does, whose thread reads them."""
         await self._historian.close()
         await self._queries.read(lambda _: self._files.close())
+        if self._sights is not None:
+            self._sights.close()
         self._threads.shutdown()
 
 
@@ -154,7 +165,7 @@ def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> Evolut
     selection = asked.selection
     chosen = matcher(Selection(selection.selectors))
     ids |= {kept["id"] for kept in past.of_past() if chosen(kept)}
-    window = window_of(asked.query) if _is_plain(asked) else None
+    window = window_of(asked.query) if _is_plain(asked) and past.sights is None else None
     if window is not None:
         return _summed_page(past, ids, asked, window, page)
     meets = matcher(replace(selection, selectors=()))

@@ -68,7 +68,8 @@ def observed(
             draft.pop(iri, None)
             draft |= {iri: rest} if rest else {}
             continue
-        instance = _instance(value, at, declared.get(name), old.get(""), now)
+        created = old[""]["createdAt"] if "" in old else now
+        instance = observation(value, at, declared.get(name), created, now)
         draft[iri] = {**old, "": instance} if old else {"": instance}
     if LOCATION not in draft or {"latitude", "longitude"} & cells.keys():
         draft |= _located(draft, known.places.get(id_), now)
@@ -79,6 +80,17 @@ def observed(
         return None
     types = before["type"] if name in before["type"] else [*before["type"], name]
     return {**before, "type": types, "modifiedAt": now, "attrs": draft}
+
+
+def observation(
+    value: Any, at: int, declared: Attribute | None, created: int, now: int
+) -> Instance:
+    """The instance of a value that was observed ``at``."""
+    instance: Instance = {"type": "Property", "value": value, "observedAt": write_datetime(at)}
+    if declared is not None and declared.unit:
+        instance["unitCode"] = declared.unit
+    instance["createdAt"], instance["modifiedAt"] = created, now
+    return instance
 
 
 def newer(before: Kept, cells: Cells) -> dict[str, tuple[Any, int]]:
@@ -93,18 +105,6 @@ def newer(before: Kept, cells: Cells) -> dict[str, tuple[Any, int]]:
         if instance is None or (told is not None and read_datetime(told) < at):
             found[name] = (value, at)
     return found
-
-
-def _instance(
-    value: Any, at: int, declared: Attribute | None, old: Instance | None, now: int
-) -> Instance:
-    moment = write_datetime(at)
-    instance: Instance = {"type": "Property", "value": value, "observedAt": moment}
-    if declared is not None and declared.unit:
-        instance["unitCode"] = declared.unit
-    instance["createdAt"] = old["createdAt"] if old else now
-    instance["modifiedAt"] = now
-    return instance
 
 
 def _located(draft: Attributes, place: tuple[float, float] | None, now: int) -> Attributes:
