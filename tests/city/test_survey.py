@@ -77,6 +77,14 @@ def test_mistakes_of_devices_plans_and_planted_faults_are_told_together(city: Pa
     assert [line[0] for line in words] == ["devices.csv", "plans.csv", "faults.csv"]
 
 
+def test_contexts_that_are_not_there_and_networks_that_are_none_are_told(city: Path) -> None:
+    with (city / "city.toml").open("a") as settings:
+        settings.write('\n[broker]\ncontexts = "terms.json"\nnotify_to = ["10.1.0.7/16"]\n')
+    contexts, notify_to = told(city)
+    assert "broker.contexts: terms.json: cannot be read" in contexts
+    assert "broker.notify_to: 10.1.0.7/16 is no network" in notify_to
+
+
 def check(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "cityloop", "check", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)

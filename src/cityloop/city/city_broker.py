@@ -11,6 +11,7 @@ from cityloop.city.site import Site
 from cityloop.city.speaker import Speaker
 from cityloop.city.surface import MapData, Point
 from cityloop.interconnection.broker.past_sights import PastSights
+from cityloop.interconnection.broker.reach import reach_of
 from cityloop.interconnection.context import SqliteContext
 from cityloop.interconnection.log import SqliteLog
 from cityloop.standards.attributes import declared
@@ -34,7 +35,15 @@ def open_city_broker(site: Site, hub: Path) -> Broker:
     known = Known(declared(), dict(_places(site)))
     sights = PastSights(SqliteLog(site.folder, wall_time, readonly=True), known)
     stores = CityStores(log, context, known, sights)
-    return Broker(folder, wall_time, city=stores)
+    given = site.settings.broker
+    return Broker(
+        folder,
+        wall_time,
+        given.at_hand(site.home),
+        fetch=given.fetch,
+        reach=reach_of(given.notify_to),
+        city=stores,
+    )
 
 
 def has_subscribers(site: Site) -> bool:

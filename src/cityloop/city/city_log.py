@@ -86,7 +86,8 @@ class CityLog:
             except (OSError, EOFError) as error:
                 self._lose()
                 if time.monotonic() > give_up:
-                    raise BusyError(f"the hub does not answer ({error}); try again") from error
+                    why = f"the hub does not answer ({error}): this may still happen, look first"
+                    raise BusyError(why) from error
                 self._pause.wait(_RETRY_S)
             else:
                 return

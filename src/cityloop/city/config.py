@@ -90,6 +90,23 @@ class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     escalate_to: Name = "shift lead"
 
 
+class SharedPicture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[broker]``: how the city speaks NGSI-LD with others.
+
+    ``contexts``: @contexts at hand, a JSON table URL: file or a folder; ``fetch``: whether others
+    may be fetched. ``notify_to``: private hosts and networks that may be notified; where one is
+    named no other is.
+    """
+
+    contexts: str = ""
+    fetch: bool = True
+    notify_to: list[str] = []
+
+    def at_hand(self, home: Path) -> Path | None:
+        """Where the @contexts lie, in a city whose settings lie in ``home``."""
+        return home / self.contexts if self.contexts else None
+
+
 class LoopChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[loops."domain/name"]``: a loop that this city runs, and how far it may go at the start.
 
@@ -118,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     anchor: Anchor | None = None
     signals: Signals = Signals()
     alarms: Alarms = Alarms()
+    broker: SharedPicture = SharedPicture()
     groups: dict[str, list[str]] = {}
     sources: dict[str, AnySource] = {}
 

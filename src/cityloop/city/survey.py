@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cityloop.city.config import Draft, Network, Settings, Signals, Twin, read_draft
+from cityloop.city.config import Draft, Network, Settings, SharedPicture, Signals, Twin, read_draft
 from cityloop.city.installed import loop_versions
 from cityloop.city.live_sensors import lane_detectors
 from cityloop.city.named_tables import check_schedule, read_schedule, twin_devices
 from cityloop.city.settings_reader import nearest
+from cityloop.interconnection.broker.offline import read_offline
+from cityloop.interconnection.broker.reach import reach_of
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
 from cityloop.kernel.frame import EntityIds
 from cityloop.perception.devices import Declared, Device, declared_devices, read_devices
@@ -54,6 +56,7 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
     draft = read_draft(folder)
     told = Gathered(draft.mistakes)
     _loops(draft, told)
+    _broker(draft, folder, told)
     found = _roads(draft, folder, data, told)
     devices = _devices(folder / DEVICES, told)
     registered = _registered(draft, folder / DEVICES, devices, told)
@@ -78,6 +81,19 @@ def survey(folder: Path, data: Path | None = None) -> Survey:
         devices,
         *tables,
     )
+
+
+def _broker(draft: Draft, folder: Path, told: Gathered) -> None:
+    """What ``[broker]`` names is there, and can be read."""
+    given = draft.sections.get("broker", SharedPicture())
+    try:
+        read_offline(given.at_hand(folder))
+    except ConfigError as error:
+        told.found.append(draft.mistake(("broker", "contexts"), f"broker.contexts: {error}", ""))
+    try:
+        reach_of(given.notify_to)
+    except ConfigError as error:
+        told.found.append(draft.mistake(("broker", "notify_to"), f"broker.notify_to: {error}", ""))
 
 
 def _tables(

@@ -78,7 +78,7 @@ def reach_of(named: Sequence[str]) -> Reach:
             try:
                 ipaddress.ip_network(name)
             except ValueError as error:
-                raise ConfigError(f"--notify-to {name}: {error}") from error
+                raise ConfigError(f"{name} is no network to notify: {error}") from error
     return Reach(private=not named, named=tuple(named))
 
 
