@@ -10,10 +10,12 @@ from cityloop.city.clock import wall_time
 from cityloop.city.notifier_process import NotifierProcess
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
+from cityloop.interconnection.broker.dispatch import Notifier
 from cityloop.interconnection.broker.held import Held, written
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
+from cityloop.kernel.clock import Clock
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
 from tests.broker.hearer import Hearer
 
@@ -24,12 +26,22 @@ LEVEL = CORE_TERMS.expand("level")
 class Broker:
     """The parts that a broker is made of, without its HTTP."""
 
-    def __init__(self, folder: Path, reach: Reach = EVERYWHERE, ca: Path | None = None) -> None:
-        self.store = EntityStore(folder, wall_time)
+    def __init__(
+        self,
+        folder: Path,
+        reach: Reach = EVERYWHERE,
+        ca: Path | None = None,
+        clock: Clock = wall_time,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.clock = clock
+        self.store = EntityStore(folder, clock)
         self.process = NotifierProcess(reach, ca)
         channel = self.process.channel()
         contexts = Contexts(ContextBook(folder / "contexts.db"), {})
-        self.subscriptions = Subscriptions(self.store, folder, contexts, channel, "", reach)
+        self.subscriptions = Subscriptions(
+            self.store, folder, contexts, notifier or channel, "", reach
+        )
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
 
@@ -39,7 +51,7 @@ class Broker:
 
     async def write(self, name: str, level: Any, attribute: str = LEVEL) -> None:
         before = self.store.held(name)
-        now = wall_time()
+        now = self.clock()
         instance = {"type": "Property", "value": level, "createdAt": now, "modifiedAt": now}
         if before is None:
             attrs = {attribute: {"": instance}}
@@ -56,9 +68,18 @@ class Broker:
             done = written(before, Held(before.key, after), write)
         await self.store.commit([done])
 
+    async def drop(self, name: str, attribute: str) -> None:
+        """Delete an attribute."""
+        before = self.store.held(name)
+        assert before
+        write = Alter(name, self.clock(), {}, ((attribute, ""),))
+        after = applied(before.kept, write)
+        assert after
+        await self.store.commit([written(before, Held(before.key, after), write)])
+
     async def delete(self, name: str) -> None:
         before = self.store.held(name)
-        await self.store.commit([written(before, None, Delete(name, wall_time()))])
+        await self.store.commit([written(before, None, Delete(name, self.clock()))])
 
     async def until_told(self, id_: str, name: str) -> Any:
         """What a subscription says of its notifications under ``name``, once it says it."""

@@ -172,8 +172,10 @@ def _together(waiting: deque[Tell]) -> list[Tell]:
 
 
 def message(target: Target, tells: list[Tell]) -> bytes:
-    """The Notification (5.3.1). Its id is the same when it has to be sent again."""
+    """The Notification (5.3.1). One that is sent again as it was has the same id; with other news
+    in it, another one."""
     first = tells[0]
+    last = f"-{tells[-1].n}" if len(tells) > 1 else ""
     body = b",".join([tell.body for tell in tells])
     if target.envelope == "features":
         context = b',"@context":' + target.context if target.context else b""
@@ -181,7 +183,7 @@ def message(target: Target, tells: list[Tell]) -> bytes:
     else:
         body = b"[%b]" % body
     head = (
-        f'{{"id":"urn:ngsi-ld:Notification:{target.s}-{first.n}","type":"Notification",'
+        f'{{"id":"urn:ngsi-ld:Notification:{target.s}-{first.n}{last}","type":"Notification",'
         f'"subscriptionId":"{target.id}","notifiedAt":"{write_datetime(first.at)}","data":'
     )
     return b"%b%b}" % (head.encode(), body)
