@@ -15,9 +15,10 @@ from cityloop.interconnection.broker.corrections import (
     instance_id,
 )
 from cityloop.interconnection.broker.history import corrections_of
-from cityloop.interconnection.broker.past_files import Files
+from cityloop.interconnection.broker.past_files import Files, Piece
 from cityloop.interconnection.broker.past_rows import (
     Ints,
+    changes,
     instances,
     instances_of,
     integers,
@@ -81,15 +82,17 @@ class PastReader:
         if kept is None:
             return None
         wanted = _Wanted(query, attributes, known)
-        found = [
-            moment
-            for segment in self.files.segments
-            for table in segment.of(id_)
-            for moment in wanted.of_rows(table)
-        ]
-        found += self._newest(id_, wanted)
+        found = list(self._newest(id_, wanted))
         if self.sights is not None:
             found += self.sights.moments(kept, query, attributes)
+        pieces = [piece for segment in self.files.segments for piece in segment.of(id_)]
+        latest = _Latest(query.last_n if wanted.is_by_time else None, attributes)
+        latest.add(found)
+        for piece in sorted(pieces, key=lambda piece: piece.until, reverse=True):
+            if not latest.beyond(piece):
+                more = wanted.of_rows(piece.table())
+                latest.add(more)
+                found += more
         moments = wanted.settled(_corrected(found))
         return Evolution(kept, moments if query.last_n is None else _last(moments, query.last_n))
 
@@ -101,12 +104,13 @@ class PastReader:
 
     def of_past(self) -> list[Kept]:
         """Entities whose past was written to as such (no attributes among)."""
-        ids = dict.fromkeys(
-            id_ for (id_,) in rows(self.files.connection, "SELECT id FROM described")
-        )
-        ids |= dict.fromkeys(self.tail.of_past())
-        known = (self.corrections(id_).described for id_ in sorted(ids))
-        return [{**described, "attrs": {}} for described in known if described]
+        known: dict[str, Kept | None] = {
+            id_: _decode(doc)
+            for id_, doc in rows(self.files.connection, "SELECT id, doc FROM described")
+        }
+        for id_ in {*self.tail.of_past(), *self.tail.corrected()}:
+            known[id_] = self.corrections(id_).described
+        return [{**described, "attrs": {}} for described in known.values() if described]
 
     def corrections(self, id_: str) -> Corrections:
         """What is to be laid over the instances of an entity."""
@@ -137,6 +141,34 @@ class PastReader:
                         yield Moment(time, attribute, dataset, name, instance, (number, place))
 
 
+class _Latest:
+    """Knows of each series whether its last N are found, so that older rows need not be read."""
+
+    def __init__(self, most: int | None, attributes: frozenset[str] | None) -> None:
+        self._most = most
+        self._attributes = attributes
+        self._times: dict[tuple[str, str], set[int]] = {}
+
+    def add(self, moments: Sequence[Moment]) -> None:
+        """So much is found."""
+        if self._most is not None:
+            for moment in moments:
+                self._times.setdefault((moment.attribute, moment.dataset), set()).add(moment.time)
+
+    def beyond(self, piece: Piece) -> bool:
+        """Whether a piece holds nothing but what is older than the last N of its series."""
+        most = self._most
+        if most is None:
+            return False
+        for attribute, dataset in piece.series():
+            if self._attributes is not None and attribute not in self._attributes:
+                continue
+            times = self._times.get((attribute, dataset), set())
+            if len(times) < most or sorted(times)[-most] <= piece.until:
+                return False
+        return True
+
+
 class _Wanted:
     """Which instances of one entity are asked for.
 
@@ -152,6 +184,11 @@ class _Wanted:
         self._all = bool(known.revised) or query.time_property not in _COLUMNS
         self.time_property = "modifiedAt" if self._all else query.time_property
 
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the last ones are the last rows of a series."""
+        return self.time_property == "observedAt"
+
     def means(self, attribute: str, dataset: str, number: int) -> bool:
         """Whether the attribute is asked for and not forgotten."""
         if self._attributes is not None and attribute not in self._attributes:
@@ -166,7 +203,7 @@ class _Wanted:
         """Those among the rows of a file; of each series no more than the last N."""
         times, numbers = integers(table, _COLUMNS[self.time_property]), integers(table, "write")
         series = series_of(table)
-        starts = np.flatnonzero(np.diff(series, prepend=-1))
+        starts = changes(series)
         firsts = table.take(pa.array(starts, pa.int64()))
         attributes, datasets = texts(firsts["attribute"]), texts(firsts["datasetId"])
         ends = [*starts[1:].tolist(), len(series)]

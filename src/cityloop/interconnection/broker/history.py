@@ -11,14 +11,23 @@ One process folds (``HistoryFold``), others read meanwhile (``evolutions``).
 import fcntl
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cityloop.interconnection.broker.corrections import Corrections, corrects
-from cityloop.interconnection.broker.past_rows import PastRows, in_order, integers, numbered
+from cityloop.interconnection.broker.past_rows import (
+    SCHEMA,
+    TEXTS,
+    PastRows,
+    in_order,
+    integers,
+    numbered,
+)
 from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.segments import sync
 from cityloop.interconnection.sqlite import (
@@ -62,6 +71,13 @@ _AT_ONCE = 8
 """Segments of one level that become one of the next."""
 _MOST_ROWS = 3_000_000
 """A segment of so many rows stays as it is: a merge holds all its rows in memory."""
+_STORED = pa.schema(
+    [field.with_type(pa.string()) if field.name in TEXTS else field for field in SCHEMA]
+)
+_COMPRESSION: Any = dict.fromkeys(SCHEMA.names, "zstd") | {"value": "lz4"}
+"""Numbers hardly compress: what counts is that they are there at once."""
+_FEW = 8
+"""Numbers with this many rows for each that is distinct are written with a dictionary."""
 _ENCODINGS = dict.fromkeys(
     ("time", "createdAt", "modifiedAt", "write", "place"), "DELTA_BINARY_PACKED"
 )
@@ -143,15 +159,7 @@ class HistoryFold:
     def _written(self, name: str, table: pa.Table) -> tuple[SqlValue, ...]:
         """Write a segment, wait until the disk has it; its row."""
         path = self._folder / f"{name}.parquet"
-        pq.write_table(
-            table,
-            path,
-            row_group_size=ROW_GROUP,
-            compression="zstd",
-            use_dictionary=["id", "attribute", "datasetId", "rest"],  # type: ignore[arg-type]
-            column_encoding=_ENCODINGS,
-            write_page_checksum=True,
-        )
+        _write_table(path, table)
         sync(path)
         sync(self._folder)
         times = integers(table, "time")
@@ -218,7 +226,7 @@ class HistoryFold:
 
     def _merge(self, names: Sequence[str], level: int) -> None:
         """Make one segment of several that follow each other in the log."""
-        table = pa.concat_tables(pq.read_table(self._folder / f"{name}.parquet") for name in names)
+        table = pa.concat_tables(read_file(self._folder / f"{name}.parquet") for name in names)
         span = f"{names[0].partition('-')[0]}-{names[-1].partition('-')[2].partition('.')[0]}"
         segment = self._written(f"{span}.{level}", in_order(table.unify_dictionaries()))
         with transaction(self._connection):
@@ -241,6 +249,27 @@ class HistoryFold:
         """Let go of the files."""
         self._connection.close()
         self._lock.close()
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    """Each row group with dictionaries of its own, which hold no more than it needs."""
+    some = table["value"].slice(0, ROW_GROUP)
+    has_few = pc.count_distinct(some).as_py() * _FEW <= len(some)
+    with pq.ParquetWriter(
+        path,
+        _STORED,
+        compression=_COMPRESSION,
+        use_dictionary=[*TEXTS, "value"] if has_few else list(TEXTS),  # type: ignore[arg-type]
+        column_encoding=_ENCODINGS,
+        write_page_checksum=True,
+    ) as file:
+        for start in range(0, len(table), ROW_GROUP):
+            file.write_table(table.slice(start, ROW_GROUP).cast(_STORED))
+
+
+def read_file(path: Path) -> pa.Table:
+    """All rows of a segment."""
+    return pq.read_table(path, read_dictionary=list(TEXTS))
 
 
 def _gather(commit: Commit, past: PastRows, said: list[tuple[int, Write]]) -> None:

@@ -3,8 +3,9 @@
 A segment that is open stays readable after another has taken its place.
 """
 
+import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +16,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cityloop.interconnection.broker.history import open_history, reached
-from cityloop.interconnection.broker.past_rows import SCHEMA, coded
+from cityloop.interconnection.broker.past_rows import SCHEMA, TEXTS, changes, coded, texts
 from cityloop.interconnection.sqlite import rows, snapshot, sqlite_errors
 from cityloop.kernel.errors import CorruptError
 from cityloop.kernel.ports import Position
 
 _SEGMENTS = "SELECT name, since, until FROM segments ORDER BY name"
+_KEYS = ("id", "attribute", "datasetId")
+_ALL = tuple(SCHEMA.names)
 _TRIES = 5
+_BEYOND = "\U0010ffff"
 _TIME = SCHEMA.get_field_index("time")
 
 
@@ -32,35 +36,41 @@ class Segment:
         self.path = path
         self.since = since
         self.until = until
-        self._file = pq.ParquetFile(path, memory_map=True)
+        self._file = self._opened(None)
         groups = range(self._file.num_row_groups)
         told: list[Any] = [self._file.metadata.row_group(g).column(0).statistics for g in groups]
-        self._lows: list[str] = [each.min for each in told]
-        self._highs: list[str] = [each.max for each in told]
+        # Of very long ids a file keeps no least and most: they may be anywhere then.
+        self._lows: list[str] = [each.min or "" for each in told]
+        self._highs: list[str] = [each.max or _BEYOND for each in told]
         self._times: list[tuple[int, int]] = [self._time_range(group) for group in groups]
-        self._group = -1
-        self._rows: pa.Table | None = None
+        self._own = threading.local()
+        self._last: dict[tuple[str, ...], tuple[int, pa.Table]] = {}
 
-    def of(self, id_: str) -> Iterator[pa.Table]:
-        """The rows of one entity, in order, in as many pieces as the file has them."""
+    def of(self, id_: str) -> Iterator["Piece"]:
+        """Where the rows of one entity lie, in as many pieces as there are row groups of it."""
         first, end = bisect_left(self._highs, id_), bisect_right(self._lows, id_)
         for group in range(first, end):
-            table = self._read(group)
-            names, codes = coded(table["id"])
+            keys = self._at_hand(group, _KEYS)
+            names, codes = coded(keys["id"])
             places = np.flatnonzero(codes == pc.index(names, pa.scalar(id_)).as_py())
             if len(places):
-                yield table.slice(int(places[0]), len(places))
+                rows_ = slice(int(places[0]), int(places[-1]) + 1)
+                yield Piece(self, group, rows_, self._times[group][1])
 
-    def _read(self, group: int) -> pa.Table:
-        """A row group; the one that was read last is at hand, for who asks for the next entity."""
-        if self._rows is None or self._group != group:
-            try:
-                rows_ = self._file.read_row_group(group, use_threads=False)
-            except (OSError, pa.ArrowException) as error:
-                raise CorruptError(f"{self.path} cannot be read: {error}") from error
-            self._rows = rows_.combine_chunks()
-            self._group = group
-        return self._rows
+    def _at_hand(self, group: int, names: tuple[str, ...]) -> pa.Table:
+        """Columns of a row group; what was read last stays, for who asks for the next entity."""
+        known = self._last.get(names)
+        if known is None or known[0] != group:
+            known = self._last[names] = group, self.columns(group, names)
+        return known[1]
+
+    def keys(self, group: int) -> pa.Table:
+        """What tells the series of a row group apart."""
+        return self._at_hand(group, _KEYS)
+
+    def rows(self, group: int) -> pa.Table:
+        """All of a row group."""
+        return self._at_hand(group, _ALL)
 
     def _time_range(self, group: int) -> tuple[int, int]:
         told: Any = self._file.metadata.row_group(group).column(_TIME).statistics
@@ -70,14 +80,55 @@ class Segment:
         """The numbers of the row groups whose first and last time [ms] pass a test."""
         return [group for group, times in enumerate(self._times) if meets(*times)]
 
-    def columns(self, group: int, names: list[str]) -> pa.Table:
+    def columns(self, group: int, names: Sequence[str]) -> pa.Table:
         """Some columns of a row group; safe from several threads at once."""
+        same = {name: text for name in names if (text := self._only(group, name)) is not None}
+        varied = [name for name in names if name not in same]
         try:
-            return pq.ParquetFile(
-                self.path, metadata=self._file.metadata, memory_map=True
-            ).read_row_group(group, columns=names, use_threads=False)
+            if not hasattr(self._own, "file"):
+                self._own.file = self._opened(self._file.metadata)
+            file: pq.ParquetFile = self._own.file
+            table = file.read_row_group(group, columns=varied, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise CorruptError(f"{self.path} cannot be read: {error}") from error
+        codes = np.zeros(table.num_rows, np.int32)
+        for name, text in same.items():
+            table = table.append_column(name, pa.DictionaryArray.from_arrays(codes, [text]))
+        return table.select(list(names))
+
+    def _opened(self, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
+        texts = list(TEXTS)
+        return pq.ParquetFile(self.path, metadata=metadata, memory_map=True, read_dictionary=texts)
+
+    def _only(self, group: int, name: str) -> str | None:
+        """The text that a column has in all rows of a row group; None where there are several."""
+        if name not in TEXTS:
+            return None
+        place = SCHEMA.get_field_index(name)
+        told: Any = self._file.metadata.row_group(group).column(place).statistics
+        least: str | None = told.min
+        return least if least == told.max else None
+
+
+class Piece(NamedTuple):
+    """Rows of one entity in a row group; ``until``: none of them is later [ms]."""
+
+    segment: Segment
+    group: int
+    place: slice
+    until: int
+
+    def series(self) -> list[tuple[str, str]]:
+        """The attributes and datasetIds that they are of."""
+        keys = self.segment.keys(self.group)[self.place]
+        columns = [coded(keys[name]) for name in ("attribute", "datasetId")]
+        starts = pa.array(changes(*(codes for _, codes in columns)), pa.int64())
+        firsts = keys.take(starts)
+        return list(zip(texts(firsts["attribute"]), texts(firsts["datasetId"]), strict=True))
+
+    def table(self) -> pa.Table:
+        """The rows themselves, in order."""
+        return self.segment.rows(self.group)[self.place]
 
 
 class Files(NamedTuple):

@@ -42,6 +42,9 @@ SCHEMA = pa.schema(
 """``time``: when it was observed, or else modified. ``write`` and ``place``: which write it came by
 (position << 20 | number in the commit), and its place in that. ``datasetId``: "" is the default."""
 
+TEXTS = ("id", "attribute", "datasetId", "rest")
+"""The columns that hold few different texts."""
+
 _PLACES = 20
 _LARGEST = 2**53
 """Whole numbers beyond may lose digits in a column."""
@@ -206,6 +209,15 @@ def coded(column: "pa.ChunkedArray[Any]") -> tuple["pa.Array[Any]", Ints]:
     """The distinct texts of a column, and of each row the place of its text among them."""
     array: Any = column.unify_dictionaries().combine_chunks()
     return array.dictionary, array.indices.to_numpy()
+
+
+def changes(*columns: Ints) -> Ints:
+    """Where a row differs from the one before in a column; the first one does."""
+    changed = np.zeros(len(columns[0]), np.bool_)
+    changed[0] = True
+    for column in columns:
+        changed[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(changed)
 
 
 def integers(table: pa.Table, name: str) -> Ints:

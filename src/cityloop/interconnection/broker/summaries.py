@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cityloop.interconnection.broker.evolutions import PastReader
-from cityloop.interconnection.broker.past_rows import Ints, PastRows, coded, integers
+from cityloop.interconnection.broker.past_rows import Ints, PastRows, changes, coded, integers
 from cityloop.interconnection.sqlite import rows
 from cityloop.standards.cim.evolution import Summary
 from cityloop.standards.cim.temporal_query import Period, TemporalQuery
@@ -154,7 +154,7 @@ def _part(table: pa.Table, window: Window) -> Part | None:
         return None
     series, names = _series(table)
     period = (time - window.start) // window.period
-    starts = _changes(series, period)
+    starts = changes(series, period)
     values = table["value"]
     mixed: set[str] = set()
     if values.null_count:
@@ -167,22 +167,13 @@ def _part(table: pa.Table, window: Window) -> Part | None:
 def _series(table: pa.Table) -> tuple[Ints, list[Name]]:
     """Of each row the number of its series among those of the table, and their names."""
     columns = [coded(table[name]) for name in ("id", "attribute", "datasetId")]
-    starts = _changes(*(codes for _, codes in columns))
+    starts = changes(*(codes for _, codes in columns))
     series = np.zeros(table.num_rows, np.int64)
     series[starts[1:]] = 1
     names = [
-        np.array(texts.to_pylist(), object)[codes[starts]].tolist() for texts, codes in columns
+        texts.take(pa.array(codes[starts], pa.int64())).to_pylist() for texts, codes in columns
     ]
     return np.cumsum(series), list(zip(*names, strict=True))
-
-
-def _changes(*columns: Ints) -> Ints:
-    """Where a row differs from the one before in a column; the first one does."""
-    changed = np.zeros(len(columns[0]), np.bool_)
-    changed[0] = True
-    for column in columns:
-        changed[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(changed)
 
 
 def _stretches(
@@ -212,7 +203,7 @@ def _overlapping(whole: Stretches, sources: Ints) -> set[int]:
     """The series of which one file has rows between those of another: some may correct others."""
     order = np.lexsort((whole.first, sources, whole.series))
     series, source = whole.series[order], sources[order]
-    starts = _changes(series, source)
+    starts = changes(series, source)
     series, first = series[starts], whole.first[order][starts]
     last = np.maximum.reduceat(whole.last[order], starts)
     order = np.lexsort((first, series))
@@ -224,7 +215,7 @@ def _overlapping(whole: Stretches, sources: Ints) -> set[int]:
 def _joined(whole: Stretches) -> Stretches:
     """One for each series and period, in order, of what several row groups hold of it."""
     whole = whole.taken(np.lexsort((whole.period, whole.series)))
-    starts = _changes(whole.series, whole.period)
+    starts = changes(whole.series, whole.period)
     added, least, most = np.add.reduceat, np.minimum.reduceat, np.maximum.reduceat
     return Stretches(
         whole.series[starts],
@@ -251,7 +242,7 @@ def _told(
         "sumsq": whole.squares.tolist(),
     }
     spans = _spans(whole.period, window)
-    starts = _changes(whole.series).tolist()
+    starts = changes(whole.series).tolist()
     told: dict[str, list[Summary]] = {}
     for start, end in zip(starts, [*starts[1:], len(whole.series)], strict=True):
         id_, attribute, dataset = names[whole.series[start]]
