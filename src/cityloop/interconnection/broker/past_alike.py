@@ -255,14 +255,12 @@ def _numbers(found: Sequence[tuple[str, ...]], place: int, count: int) -> Any:
 
 
 def _rest(found: Sequence[tuple[str, ...]], series: _Series, count: int) -> Any:
-    whole, fraction = series.rest
+    whole, fraction = (form.text for form in series.rest)
     if series.value >= 0:
-        forms = [fraction.text if "." in text else whole.text for text in found[series.value]]
+        forms = [fraction if "." in text else whole for text in found[series.value]]
     else:
-        forms = [whole.text] * count
-    if whole.order:
-        said = zip(*(found[place] for place in whole.order), strict=True)
-        forms = [form % values for form, values in zip(forms, said, strict=True)]
-    elif "%" in whole.text:
-        forms = [form % () for form in forms]
-    return pa.array(forms).dictionary_encode()
+        forms = [whole] * count
+    order = series.rest[0].order
+    said = zip(*(found[place] for place in order), strict=True) if order else [()] * count
+    filled = [form % values for form, values in zip(forms, said, strict=True)]
+    return pa.array(filled).dictionary_encode()

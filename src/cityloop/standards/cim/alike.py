@@ -22,6 +22,7 @@ from cityloop.standards.cim.drawing import (
     Drawing,
     Match,
     Style,
+    Template,
     template,
 )
 from cityloop.standards.cim.geometry import is_geometry
@@ -64,24 +65,46 @@ class Draft(NamedTuple):
     types: str
     at: int
     values: tuple[str, ...]
-    write: Callable[[tuple[object, ...]], str]
+    parts: list[str]
+    pick: Callable[[tuple[str, ...]], tuple[str, ...]]
 
     def doc(self, created: int) -> str:
         """Its kept form as JSON, created at ``created`` [ms]."""
-        return self.write((*self.values, self.at, created))
+        parts = self.parts
+        parts[1::2] = self.pick((*self.values, str(created)))
+        return "".join(parts)
 
 
 Entity: TypeAlias = Kept | Draft
 """A whole entity in either form in which it is read."""
 
 
-class _Layout(NamedTuple):
+class _Layout:
     """``id``: which of the values that ``match`` finds is the entity's."""
 
-    match: Match
-    id: int
-    types: str
-    write: Callable[[tuple[object, ...]], str]
+    def __init__(self, match: Match, id_: int, types: str, kept: Template, at: int) -> None:
+        self.match = match
+        self.id = id_
+        self.types = types
+        self._kept = kept
+        self._stamp = at
+        self._at = -1
+        self._parts: list[str] = []
+        # When it was created comes after the values; when it was written is no value.
+        self.pick = itemgetter(*(min(place, at) for place in kept.order if place != at))
+
+    def parts(self, at: int) -> list[str]:
+        """What of the kept form is the same for all written at ``at``, with gaps for the rest."""
+        if at != self._at:
+            literals = self._kept.literals
+            parts = [literals[0]]
+            for place, literal in zip(self._kept.order, literals[1:], strict=True):
+                if place == self._stamp:
+                    parts[-1] += f"{at}{literal}"
+                else:
+                    parts += ("", literal)
+            self._at, self._parts = at, parts
+        return self._parts
 
 
 class Layouts:
@@ -98,13 +121,14 @@ class Layouts:
         ``item``: a JSON value. Raises UnicodeDecodeError for what is no UTF-8.
         """
         text = str(item, "utf-8")
-        for place, (match, id_, types, write) in enumerate(self._layouts):
-            found = match(text)
+        for place, layout in enumerate(self._layouts):
+            found = layout.match(text)
             if found is not None:
                 if place:
                     self._layouts.insert(0, self._layouts.pop(place))
                 values = found.groups()
-                return Draft(values[id_][1:-1], types, at, values, write)
+                id_ = values[layout.id][1:-1]
+                return Draft(id_, layout.types, at, values, layout.parts(at), layout.pick)
         return None
 
     def learn(self, item: bytes | memoryview | msgspec.Raw) -> None:
@@ -191,9 +215,9 @@ def _layout(text: str, drawing: _Drawing, kept: Kept, match: Match) -> _Layout |
     """None where a mark does not come out just once: then the value is not merely passed on."""
     kept["createdAt"] = _CREATED
     slots = [*drawing.marks, str(_AT), str(_CREATED)]
-    form, order = template(write_kept(kept).decode(), slots)
-    passed = sorted(place for place in order if place < len(drawing.marks))
-    if passed != list(range(len(drawing.marks))) or any(map(text.__contains__, slots)):
+    form = template(write_kept(kept).decode(), slots)
+    at = len(drawing.marks)
+    passed = sorted(place for place in form.order if place != at)
+    if passed != [*range(at), at + 1] or any(map(text.__contains__, slots)):
         return None
-    pick, types = itemgetter(*order), "\n".join(kept["type"])
-    return _Layout(match, drawing.id, types, lambda values: form % pick(values))
+    return _Layout(match, drawing.id, "\n".join(kept["type"]), form, at)

@@ -104,15 +104,21 @@ class Drawing:
 
 
 class Template(NamedTuple):
-    """``text`` with ``%s`` where the marks were; ``order``: which mark stood at each."""
+    """What a document is but for its marks. ``order``: which mark stands between two literals."""
 
-    text: str
+    literals: tuple[str, ...]
     order: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """With ``%s`` in the place of each mark."""
+        return "%s".join(literal.replace("%", "%%") for literal in self.literals)
 
 
 def template(document: str, marks: Sequence[str]) -> Template:
     """What ``document`` is but for its marks."""
+    if not marks:
+        return Template((document,), ())
     places = {mark: place for place, mark in enumerate(marks)}
-    parts = re.split("(" + "|".join(map(re.escape, marks)) + ")", document) if marks else [document]
-    text = "%s".join(literal.replace("%", "%%") for literal in parts[::2])
-    return Template(text, tuple(places[mark] for mark in parts[1::2]))
+    parts = re.split("(" + "|".join(map(re.escape, marks)) + ")", document)
+    return Template(tuple(parts[::2]), tuple(places[mark] for mark in parts[1::2]))
