@@ -1191,6 +1191,8 @@ export interface components {
             groups: components["schemas"]["LoopGroup"][];
             /** @default null */
             gain: components["schemas"]["Gain"] | null;
+            /** @default [] */
+            watches: components["schemas"]["Watched"][];
         };
         /**
          * LoopGroup
@@ -1232,6 +1234,14 @@ export interface components {
             difference_s: number;
             low_s: number | null;
             high_s: number | null;
+        };
+        /**
+         * Watched
+         * @description What a loop watches of every entity of one type.
+         */
+        Watched: {
+            type: string;
+            attributes: string[];
         };
         /**
          * VersionChange

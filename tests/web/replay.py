@@ -45,6 +45,7 @@ from cityloop.city.surface import (
     RetentionRow,
     Summary,
     Vehicles,
+    Watched,
 )
 from cityloop.kernel.errors import BusyError, RefusedError
 from cityloop.standards.plans import Green, JunctionPlan, TimePlan
@@ -111,7 +112,8 @@ GAUGE = "urn:ngsi-ld:WeatherObserved:Roof"
 def _loop() -> LoopRow:
     """The loop as its hub tells of it."""
     groups = [LoopGroup("west", ["J11"], "act", None), LoopGroup("east", ["J12"], "advise", None)]
-    return LoopRow(LOOP, "2", ["2", "1"], "ok", "", 600, 0, 1.9, 6.4, groups)
+    watches = [Watched("LaneDetector", ["vehicleCount", "queueLength"])]
+    return LoopRow(LOOP, "2", ["2", "1"], "ok", "", 600, 0, 1.9, 6.4, groups, watches=watches)
 
 
 class ReplayCity:

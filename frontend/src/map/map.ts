@@ -86,6 +86,17 @@ export class CityMap {
     if (this.subject === "speed") this.colour();
   }
 
+  /** The corners of what is seen, in metres. */
+  get window(): [Point, Point] {
+    const { view } = this.ground;
+    return [unplace(view, [0, view.height]), unplace(view, [view.width, 0])];
+  }
+
+  /** A further tool, below those of the camera. */
+  addTool(tool: HTMLElement): void {
+    this.tools.append(tool);
+  }
+
   tell(sensors: Sensor[]): void {
     this.devices.tell(sensors);
   }

@@ -2,9 +2,13 @@
 
 import { readSensors } from "../calls/alarms";
 import type { Context, Dispose } from "../context";
+import { button } from "../dom";
+import { spanned, writeArea } from "../ngsild/area";
 import { Resource } from "../parts/resource";
 import "./map.css";
+import { entitiesAddress } from "../shell/routes";
 import { CityMap } from "./map";
+import { Plane } from "./plane";
 
 const SENSORS_MS = 10_000;
 
@@ -26,6 +30,7 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
     map.element.dataset.replay = String(store.replay !== null);
     map.mark(junctions.findIndex((junction) => junction.id === store.chosen));
   };
+  map.addTool(windowTool(context, map));
   element.replaceChildren(map.element);
   map.dress();
   show();
@@ -39,4 +44,16 @@ export function mountMap(element: HTMLElement, context: Context): Dispose {
     seen(false);
     map.dispose();
   };
+}
+
+/** Leads to the entities that lie in what the map shows. */
+function windowTool({ store, speech }: Context, map: CityMap): HTMLElement {
+  const { lat, lon } = store.map.anchor;
+  const plane = new Plane(lat, lon);
+  const name = speech.words.entities.inWindow;
+  const open = () => {
+    const [from, to] = map.window;
+    location.hash = entitiesAddress({ area: writeArea(spanned(plane.toLngLat(from), plane.toLngLat(to))) });
+  };
+  return button("\u25a3", open, { "aria-label": name, title: name });
 }

@@ -24,6 +24,11 @@ export class Plane {
     return [(this.x0 + x * this.unit - 0.5) * 360, (Math.atan(Math.sinh(mercator)) * 180) / Math.PI];
   }
 
+  toPlane([lon, lat]: readonly [number, number]): Point {
+    const y = 0.5 - Math.asinh(Math.tan((lat * Math.PI) / 180)) / (2 * Math.PI);
+    return [(lon / 360 + 0.5 - this.x0) / this.unit, (this.y0 - y) / this.unit];
+  }
+
   /** MapLibre's zoom (tiles of 512 px) at which a metre is `scale` pixels. */
   zoom(scale: number): number {
     return Math.log2(scale / (512 * this.unit));

@@ -2,6 +2,7 @@
 
 import type { Context } from "../context";
 import { h } from "../dom";
+import type { Address } from "../shell/routes";
 
 export interface Page {
   readonly element: HTMLElement;
@@ -11,7 +12,7 @@ export interface Page {
   dispose?(): void;
 }
 
-export type OpenPage = (context: Context) => Page;
+export type OpenPage = (context: Context, address: Address) => Page;
 
 /** The heading of a page; `acts` stand at its end. */
 export function pageHead(title: string, help: string, ...acts: Node[]): HTMLElement {

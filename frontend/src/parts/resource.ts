@@ -49,6 +49,14 @@ export class Resource<T> {
     this.timer = setTimeout(() => void this.renew(), this.everyMs);
   }
 
+  /** Read something else from now on: what was read before tells nothing of it. */
+  async restart(): Promise<void> {
+    this.value = null;
+    this.error = null;
+    this.draw();
+    await this.renew();
+  }
+
   dispose(): void {
     this.round++;
     clearTimeout(this.timer);

@@ -94,21 +94,30 @@ export class TrendChart {
 
 function plotOptions(canvas: HTMLElement, speech: Speech, options: TrendOptions): uPlot.Options {
   const colour = (name: string) => () => getComputedStyle(canvas).getPropertyValue(name).trim();
+  return {
+    width: 300,
+    height: options.height,
+    ...timeAxes(canvas, speech),
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max(10, high * 1.08)] } },
+    series: [{}, ...options.series.map((one) => plotSeries(one, colour))],
+  };
+}
+
+/** Time to the right in the city's zone, values upwards. */
+export function timeAxes(canvas: HTMLElement, speech: Speech): Pick<uPlot.Options, "padding" | "cursor" | "legend" | "tzDate" | "axes"> {
+  const colour = (name: string) => () => getComputedStyle(canvas).getPropertyValue(name).trim();
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: colour("--muted"), font, ticks: { show: false } };
   const { timeZone } = speech;
   const time = (tick: number, apart: number) => {
     const iso = new Date(tick * 1000).toISOString();
-    return apart < 60 ? speech.clock(iso) : speech.minute(iso);
+    return apart < 60 ? speech.clock(iso) : apart < 86_400 ? speech.minute(iso) : speech.day(iso);
   };
   return {
-    width: 300,
-    height: options.height,
     padding: [8, 28, 0, 0],
     cursor: { show: false },
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone),
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(10, high * 1.08)] } },
     axes: [
       {
         ...axis,
@@ -125,7 +134,6 @@ function plotOptions(canvas: HTMLElement, speech: Speech, options: TrendOptions)
         values: (_plot, ticks) => ticks.map((tick) => String(tick)),
       },
     ],
-    series: [{}, ...options.series.map((one) => plotSeries(one, colour))],
   };
 }
 

@@ -16,7 +16,7 @@ import { Banner } from "./banner";
 import { listen } from "./keys";
 import { Nav } from "./nav";
 import { personName } from "./person";
-import { junctionAddress, type PageName, readAddress } from "./routes";
+import { type Address, junctionAddress, type PageName, readAddress } from "./routes";
 import { StatusLine } from "./status";
 import { onTheme, theme } from "./theme";
 
@@ -113,21 +113,23 @@ export class Desk {
 
   /** Show the page that the address asks for. */
   private follow(): void {
-    const { page, junction } = readAddress(location.hash);
+    const address = readAddress(location.hash);
+    const { page, junction } = address;
     this.store.chosen = junction;
-    if (page !== this.name) this.turn(page);
+    // Another subject or question is another page; the city's stays, for its map is dear.
+    if (page !== "city" || this.name !== "city") this.turn(page, address);
     if (page === "city") this.city.choose(junction);
     this.show();
   }
 
-  private turn(name: PageName | null): void {
+  private turn(name: PageName | null, address: Address): void {
     const first = this.name === undefined;
     if (this.page !== this.city) {
       this.page.dispose?.();
       this.page.element.remove();
     }
     this.name = name;
-    this.page = name === "city" ? this.city : openPage(name, this.context);
+    this.page = name === "city" ? this.city : openPage(name, this.context, address);
     this.city.element.hidden = this.page !== this.city;
     if (!this.page.element.isConnected) this.place.append(this.page.element);
     if (!this.city.element.isConnected) this.place.prepend(this.city.element);

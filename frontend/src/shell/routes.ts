@@ -21,8 +21,10 @@ export const PAGES: readonly PageEntry[] = [
   { name: "measures", path: "measures", key: "m", group: "watch" },
   { name: "shift", path: "shift", key: "s", group: "watch" },
   { name: "sensors", path: "sensors", key: "e", group: "watch" },
+  { name: "entities", path: "entities", key: "n", group: "watch" },
   { name: "loops", path: "loops", key: "l", group: "manage" },
   { name: "sources", path: "sources", key: "o", group: "manage" },
+  { name: "subscriptions", path: "subscriptions", key: "b", group: "manage" },
   { name: "plans", path: "plans", key: "p", group: "manage" },
   { name: "retention", path: "retention", key: "r", group: "manage" },
   { name: "exports", path: "exports", key: "x", group: "manage" },
@@ -38,16 +40,51 @@ export interface Address {
   page: PageName | null;
   /** The junction whose panel is open. */
   junction: string | null;
+  /** What the page is about: an entity, a subscription; null where it is about all of them. */
+  subject: string | null;
+  /** What is looked for on it. */
+  query: URLSearchParams;
 }
 
-/** What `location.hash` asks for: `#/`, `#/alarms`, `#/junction/<id>`. */
+/** Pages of one thing, and the page in whose place they stand. */
+const OF_ONE: Record<string, PageName> = { junction: "city", entity: "entities", subscription: "subscriptions" };
+
+/** What `location.hash` asks for: `#/`, `#/alarms`, `#/junction/<id>`, `#/entities?type=<type>`. */
 export function readAddress(hash: string): Address {
-  const path = hash.replace(/^#\/?/, "");
-  const junction = /^junction\/(.+)$/.exec(path)?.[1];
-  if (junction !== undefined) return { page: "city", junction: decodeURIComponent(junction) };
-  return { page: PAGES.find((page) => page.path === path)?.name ?? null, junction: null };
+  const [path = "", asked = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const query = new URLSearchParams(asked);
+  const [, kind = "", id = ""] = /^(\w+)\/(.+)$/.exec(path) ?? [];
+  const page = OF_ONE[kind];
+  if (page === undefined) {
+    return { page: PAGES.find((one) => one.path === path)?.name ?? null, junction: null, subject: null, query };
+  }
+  const subject = decodeURIComponent(id);
+  return { page, junction: page === "city" ? subject : null, subject, query };
 }
 
 export function junctionAddress(id: string): string {
   return `#/junction/${encodeURIComponent(id)}`;
+}
+
+/** `context`: address of the @context that its names are told with; empty for none. */
+export function entityAddress(id: string, context = ""): string {
+  return `#/entity/${encodeURIComponent(id)}${asked({ context })}`;
+}
+
+export function entitiesAddress(query: Record<string, string>): string {
+  return `#/entities${asked(query)}`;
+}
+
+export function subscriptionAddress(id: string): string {
+  return `#/subscription/${encodeURIComponent(id)}`;
+}
+
+/** The form of a new subscription to entities of a type. */
+export function subscribeAddress(type: string): string {
+  return `#/subscriptions${asked({ type })}`;
+}
+
+function asked(query: Record<string, string>): string {
+  const given = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
+  return given === "" ? "" : `?${given}`;
 }

@@ -4,10 +4,13 @@
 import type { JunctionState, Mode } from "../shapes";
 import { alarmWords } from "./alarms";
 import { cityWords } from "./city";
+import { entityWords } from "./entities";
 import { manageWords } from "./manage";
 import { mapWords } from "./map";
 import { reasonWords } from "./reasons";
 import { shellWords } from "./shell";
+import { subscriptionWords } from "./subscriptions";
+import { unitWords } from "./units";
 
 const en = {
   ...cityWords.en,
@@ -16,6 +19,9 @@ const en = {
   ...alarmWords.en,
   ...reasonWords.en,
   ...manageWords.en,
+  ...entityWords.en,
+  ...subscriptionWords.en,
+  ...unitWords.en,
 };
 const zh: typeof en = {
   ...cityWords.zh,
@@ -24,6 +30,9 @@ const zh: typeof en = {
   ...alarmWords.zh,
   ...reasonWords.zh,
   ...manageWords.zh,
+  ...entityWords.zh,
+  ...subscriptionWords.zh,
+  ...unitWords.zh,
 };
 
 export const languages = { en, zh };

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cityloop.city.surface import LoopGroup, LoopRow, LoopState, ShadowResult, Why
+from cityloop.city.surface import LoopGroup, LoopRow, LoopState, ShadowResult, Watched, Why
 from cityloop.city.totals import VERSION_CHANGE
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.cycle import Pass
@@ -189,6 +189,7 @@ class LoopDesk:
             latency_p50_ms=_rounded(took[0]),
             latency_p99_ms=_rounded(took[1]),
             groups=[self._group(name, group, mode) for group, mode in modes.items()],
+            watches=_watched(self._running[name]),
         )
 
     def _group(self, loop: str, group: str, mode: Mode) -> LoopGroup:
@@ -234,3 +235,7 @@ class LoopDesk:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
+
+
+def _watched(loop: Loop) -> list[Watched]:
+    return [Watched(one.type, list(one.attributes)) for one in loop.watches.values()]

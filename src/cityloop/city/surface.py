@@ -192,6 +192,13 @@ class Gain(Struct, frozen=True):
     high_s: float | None
 
 
+class Watched(Struct, frozen=True):
+    """What a loop watches of every entity of one type."""
+
+    type: str
+    attributes: list[str]
+
+
 class LoopRow(Struct, frozen=True):
     """A loop at work. ``versions``: those installed, newest first; ``version``: which one runs.
 
@@ -211,6 +218,7 @@ class LoopRow(Struct, frozen=True):
     latency_p99_ms: float | None
     groups: list[LoopGroup]
     gain: Gain | None = None
+    watches: list[Watched] = []
 
 
 class RetentionRow(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
@@ -35,9 +36,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def live() -> Iterator[Served]:
-    """A city five minutes into its run, served with the built page."""
-    served = Served(ReplayCity(), ASSETS)
+def live(tmp_path: Path) -> Iterator[Served]:
+    """A city five minutes into its run, with the built page and a broker without entities."""
+    served = Served(ReplayCity(), ASSETS, entities=tmp_path)
     served.advance(300)
     yield served
     served.close()
