@@ -90,7 +90,7 @@ WRITES = st.lists(
         st.builds(Past, st.just(ID), STAMPS, PASTS, st.just(["T"])),
         st.builds(Revise, st.just(ID), STAMPS, PLACES, st.none() | instances_told()),
         st.builds(Forget, st.just(ID), STAMPS, st.none() | NAMES, st.none() | DATASETS),
-        st.just(Delete(ID, 9)),
+        st.sampled_from([Delete(ID, 9), Delete(ID, 9, ["T"], 1)]),
     ),
     min_size=1,
     max_size=8,

@@ -106,3 +106,66 @@ def test_a_query_of_many_sees_all_that_is_acknowledged_before_and_after_a_kill(
     broker.kill()
     broker.start()
     assert broker.get(path) == told
+
+
+def test_as_many_are_told_of_a_named_attribute_as_last_n_says(broker: Running) -> None:
+    broker.post("/temporal/entities", past("many", 1, 2, 3, 4, 5))
+    path = "/temporal/entities/urn:ngsi-ld:Bus:many?attrs=speed&lastN=5"
+    answer = broker.client.get(path)
+    assert answer.status_code == 200
+    assert len(answer.json()["speed"]) == 5
+
+
+def test_the_past_outlives_the_entity_until_it_is_deleted_itself(broker: Running) -> None:
+    entity = {"id": "urn:ngsi-ld:Bus:gone", "type": "Bus", "speed": 4}
+    broker.post("/entities", entity)
+    broker.client.delete("/entities/urn:ngsi-ld:Bus:gone")
+    assert [value for value, _ in pairs(broker, "gone")] == [4]
+    asked = f"/temporal/entities?type=Bus&timerel=after&timeAt={HOUR.format(0)}"
+    assert "urn:ngsi-ld:Bus:gone" not in [each["id"] for each in broker.get(asked)]
+    assert broker.client.delete("/entities/urn:ngsi-ld:Bus:gone/attrs/speed").status_code == 404
+    broker.client.delete("/temporal/entities/urn:ngsi-ld:Bus:gone")
+    assert broker.client.get("/temporal/entities/urn:ngsi-ld:Bus:gone").status_code == 404
+
+
+def test_instances_whose_time_has_come_are_no_longer_told(broker: Running) -> None:
+    """4.22, 5.2.5: expiresAt is that of "the storage of the Property"."""
+    entity = past("flash", 1)
+    entity["flash"] = [{"type": "Property", "value": 2, "expiresAt": HOUR.format(1)}]
+    broker.post("/temporal/entities", entity)
+    assert broker.get("/temporal/entities/urn:ngsi-ld:Bus:flash").keys() == {"id", "type", "speed"}
+
+
+def test_an_attribute_can_be_ended_of_which_only_the_past_is_known(broker: Running) -> None:
+    broker.post("/temporal/entities", past("ended", 1))
+    path = "/entities/urn:ngsi-ld:Bus:ended/attrs/speed"
+    assert broker.client.delete(path).status_code == 204
+    assert broker.client.delete(path).status_code == 404
+    told = broker.get("/temporal/entities/urn:ngsi-ld:Bus:ended?timeproperty=deletedAt")
+    assert told["speed"][0]["value"] == "urn:ngsi-ld:null"
+    assert "deletedAt" in told["speed"][0]
+
+
+def test_a_scope_counts_from_when_it_was_set_until_another_takes_its_place(
+    broker: Running,
+) -> None:
+    entity = past("moved", 1, 2, 3)
+    entity["scope"] = [
+        {"type": "Property", "value": "/North", "observedAt": "2019-12-31T00:00:00Z"},
+        {"type": "Property", "value": ["/South", "/Centre"], "observedAt": HOUR.format(2)},
+    ]
+    broker.post("/temporal/entities", entity)
+    asked = f"/temporal/entities?type=Bus&timerel=after&timeAt={HOUR.format(0)}&scopeQ="
+    north, south = (broker.get(asked + scope) for scope in ("/North", "/South"))
+    assert [each["value"] for each in north[0]["speed"]] == [1, 2]
+    assert [each["value"] for each in south[0]["speed"]] == [3]
+    assert broker.get(asked + "/East") == []
+
+
+def test_a_change_of_the_scope_is_told_as_a_property_over_time(broker: Running) -> None:
+    """4.5.6: its observedAt "should be set as a copy of the modifiedAt sub-Property"."""
+    broker.post("/entities", {"id": "urn:ngsi-ld:Bus:new", "type": "Bus", "scope": "/Old"})
+    broker.client.patch("/entities/urn:ngsi-ld:Bus:new", json={"scope": "/New"})
+    told = broker.get("/temporal/entities/urn:ngsi-ld:Bus:new?options=sysAttrs")["scope"]
+    assert [each["value"] for each in told] == ["/Old", "/New"]
+    assert all(each["observedAt"] == each["modifiedAt"] for each in told)

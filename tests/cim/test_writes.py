@@ -73,7 +73,8 @@ alters = st.builds(
     st.none() | st.just("") | st.just("2030-01-01T00:00:00Z"),
 )
 told = alters.map(lambda alter: replace(alter, was=(("Property", 1),) * len(alter.dropped)))
-writes = st.builds(Put, entities()) | alters | told | st.just(Delete("urn:a:1", 5))
+gone = st.builds(Delete, st.just("urn:a:1"), stamps, st.lists(iris, max_size=2), stamps)
+writes = st.builds(Put, entities()) | alters | told | gone
 
 
 @given(writes)

@@ -37,7 +37,7 @@ def broker(
     ] = None,
     temporal_page: Annotated[
         int, typer.Option(min=1, help="Instances of an entity's past in one answer, without lastN.")
-    ] = 1_000,
+    ] = 20,
 ) -> None:
     """Serve an NGSI-LD context broker until Ctrl-C."""
     import uvloop

@@ -37,6 +37,8 @@ class Corrections:
             place = read_instance_id(write.instance_id)
             if place is not None:
                 self.revised[place] = write.instance
+        elif isinstance(write, Delete) and write.types:
+            self.described = _ended(self.described, write)
         elif isinstance(write, Delete | Forget):
             self._forget(number, write)
 
@@ -65,8 +67,16 @@ def _described(known: Kept | None, write: Past) -> Kept:
     kept: Kept = dict(known or {"id": write.id, "type": [], "createdAt": write.at})
     kept["type"] = list(dict.fromkeys([*kept["type"], *write.types]))
     kept["modifiedAt"] = write.at
+    kept.pop("deletedAt", None)
     if write.scope is not None:
         kept["scope"] = write.scope
+    return kept
+
+
+def _ended(known: Kept | None, write: Delete) -> Kept:
+    kept: Kept = dict(known or {"id": write.id, "type": [], "createdAt": write.created})
+    kept["type"] = list(dict.fromkeys([*kept["type"], *write.types]))
+    kept["modifiedAt"] = kept["deletedAt"] = write.at
     return kept
 
 

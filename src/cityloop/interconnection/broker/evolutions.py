@@ -32,11 +32,13 @@ from cityloop.interconnection.sqlite import rows
 from cityloop.kernel.ports import Position
 from cityloop.standards.cim.evolution import Moment, Summary, time_of
 from cityloop.standards.cim.kept import Kept
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.temporal_query import TemporalQuery
 from cityloop.standards.cim.times import read_datetime
 
 _decode = msgspec.json.Decoder().decode
 _COLUMNS = {"observedAt": "time", "createdAt": "createdAt", "modifiedAt": "modifiedAt"}
+_DESCRIBED = "SELECT id FROM described WHERE ?1 OR json_extract(doc, '$.deletedAt') IS NULL"
 _EVERYTHING = TemporalQuery(time_property="modifiedAt")
 
 
@@ -102,15 +104,18 @@ class PastReader:
         moments = found.moments if found else []
         return next((moment for moment in moments if moment.id == name), None)
 
-    def of_past(self) -> list[Kept]:
-        """Entities whose past was written to as such (no attributes among)."""
+    def of_past(self, *, deleted: bool) -> list[Kept]:
+        """Entities whose past was written to as such, those ``deleted`` too (no attributes)."""
         known: dict[str, Kept | None] = {
-            id_: _decode(doc)
-            for id_, doc in rows(self.files.connection, "SELECT id, doc FROM described")
+            id_: _decode(doc) for id_, doc in rows(self.files.connection, _DESCRIBED, (deleted,))
         }
         for id_ in {*self.tail.of_past(), *self.tail.corrected()}:
             known[id_] = self.corrections(id_).described
-        return [{**described, "attrs": {}} for described in known.values() if described]
+        return [
+            {**described, "attrs": {}}
+            for described in known.values()
+            if described and (deleted or "deletedAt" not in described)
+        ]
 
     def corrections(self, id_: str) -> Corrections:
         """What is to be laid over the instances of an entity."""
@@ -127,8 +132,10 @@ class PastReader:
         if row is None:
             return {**past, "attrs": {}} if past else None
         kept: Kept = _decode(row[0])
+        kept.pop("scope", None)  # its instances tell of it
         if past is not None:
             kept["type"] = list(dict.fromkeys([*kept["type"], *past["type"]]))
+            kept |= {"scope": past["scope"]} if "scope" in past else {}
         return kept
 
     def _newest(self, id_: str, wanted: "_Wanted") -> Iterator[Moment]:
@@ -136,7 +143,7 @@ class PastReader:
             for place, (attribute, dataset, instance) in enumerate(instances_of(write)):
                 if wanted.means(attribute, dataset, number):
                     time = time_of(instance, wanted.time_property)
-                    if time is not None and wanted.covers(time):
+                    if time is not None and wanted.covers(attribute, time):
                         name = instance_id(number, place)
                         yield Moment(time, attribute, dataset, name, instance, (number, place))
 
@@ -195,9 +202,15 @@ class _Wanted:
             return False
         return number > self._known.until(attribute, dataset)
 
-    def covers(self, time: int) -> bool:
-        """Whether a time is asked for."""
-        return self._all or self._query.covers(time)
+    def covers(self, attribute: str, time: int) -> bool:
+        """Whether a time is asked for, or tells of what was in force then."""
+        return self._all or self._query.covers(time) or self._may_be_in_force(attribute, time)
+
+    def _may_be_in_force(self, attribute: str, time: int) -> bool:
+        """A scope is valid "from the time it has been set" (4.18), also before the window."""
+        query = self._query
+        told = attribute == SCOPE and query.time_property != "deletedAt"
+        return told and query.start is not None and time < query.start
 
     def of_rows(self, table: pa.Table) -> list[Moment]:
         """Those among the rows of a file; of each series no more than the last N."""
@@ -214,14 +227,15 @@ class _Wanted:
             if self._attributes is None or attribute in self._attributes:
                 forgotten = self._known.until(attribute, dataset)
                 own = slice(start, end)
-                picked.append(start + self._of_series(times[own], numbers[own], forgotten))
+                found = self._of_series(times[own], numbers[own], forgotten, attribute)
+                picked.append(start + found)
         return self._moments(table, times, numbers, np.concatenate(picked)) if picked else []
 
-    def _of_series(self, times: Ints, numbers: Ints, forgotten: int) -> Ints:
+    def _of_series(self, times: Ints, numbers: Ints, forgotten: int, attribute: str) -> Ints:
         keep = numbers > forgotten
         query = self._query
         if not self._all:
-            if query.start is not None:
+            if query.start is not None and not self._may_be_in_force(attribute, query.start - 1):
                 keep &= times >= query.start
             if query.end is not None:
                 keep &= times < query.end
@@ -250,12 +264,23 @@ class _Wanted:
         if self._all:
             moments = _corrected([valid for moment in moments for valid in self._valid(moment)])
         moments.sort(key=lambda moment: (moment.time, moment.written))
-        return moments
+        return self._in_force(moments)
+
+    def _in_force(self, moments: list[Moment]) -> list[Moment]:
+        """Without the scopes from before the window, but for the one that was valid as it began."""
+        early = [each for each in moments if self._may_be_in_force(each.attribute, each.time)]
+        if not early:
+            return moments
+        dropped = early if "deletedAt" in early[-1].instance else early[:-1]
+        ids = {moment.id for moment in dropped}
+        return [moment for moment in moments if moment.id not in ids]
 
     def _valid(self, moment: Moment) -> Iterator[Moment]:
         instance = self._known.revised.get(moment.written, moment.instance)
         time = None if instance is None else time_of(instance, self._query.time_property)
-        if instance is not None and time is not None and self._query.covers(time):
+        if instance is None or time is None:
+            return
+        if self._query.covers(time) or self._may_be_in_force(moment.attribute, time):
             yield moment._replace(time=time, instance=instance)
 
 

@@ -14,6 +14,7 @@ from cityloop.standards.cim.alike import Draft
 from cityloop.standards.cim.kept import Instance, Kept
 from cityloop.standards.cim.merging import Outcome
 from cityloop.standards.cim.problems import Problem, bad_request
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.writes import Delete, Put, Write, applied
 
 Fits: TypeAlias = Callable[[Kept], bool]
@@ -46,6 +47,10 @@ class Entities:
         if held is None or (fits is not any_entity and not fits(held.kept)):
             raise missing(id_)
         return held
+
+    def knows(self, id_: str) -> bool:
+        """Whether there is such an entity, one that waits to be written included."""
+        return self.store.held(id_) is not None
 
     async def create(self, entity: Kept) -> None:
         """Create (5.6.1); raises Problem when its id is taken."""
@@ -109,7 +114,7 @@ class Entities:
         """Delete one instance of an attribute, or every one (5.6.5); the scope is one, too."""
 
         def make(kept: Kept, now: int) -> Outcome:
-            if attribute == merging.SCOPE:
+            if attribute == SCOPE:
                 return merging.without_scope(kept, now)
             return merging.without(kept, attribute, dataset, now, every=every)
 
@@ -176,7 +181,8 @@ def altered(before: Held, write: Write) -> Written:
 
 def gone(before: Held, now: int) -> Written:
     """The end of ``before``."""
-    return _written(before, None, Delete(before.id, now))
+    kept = before.kept
+    return _written(before, None, Delete(before.id, now, kept["type"], kept["createdAt"]))
 
 
 def _written(before: Held | None, after: Held | None, write: Write) -> Written:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from cityloop.interconnection.broker.past_alike import AlikeRows
 from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Instance
+from cityloop.standards.cim.scope import SCOPE, scope_instance
 from cityloop.standards.cim.times import read_datetime, write_datetime
 from cityloop.standards.cim.writes import Alter, Past, Put, Write, read_write
 
@@ -64,8 +65,12 @@ def instances_of(write: Write) -> Iterator[tuple[str, str, Instance]]:
     """What a write adds to the past: attribute, datasetId and instance; its place is its number."""
     if isinstance(write, Put):
         yield from _each(write.kept["attrs"])
+        if "scope" in write.kept:
+            yield SCOPE, "", scope_instance(write.kept["scope"], write.at)
     elif isinstance(write, Alter):
         yield from _each({**write.set, **_deletions(write)})
+        if write.scope is not None:
+            yield SCOPE, "", scope_instance(write.scope, write.at)
     elif isinstance(write, Past):
         for attribute, instances in write.set.items():
             for dataset, instance in instances:
@@ -83,15 +88,20 @@ def _deletions(write: Alter) -> Attributes:
     gone: Attributes = {}
     for (attribute, dataset), (kind, created) in zip(write.dropped, write.was, strict=False):
         if attribute not in write.set:
-            member = MEMBERS[kind]
-            gone.setdefault(attribute, {})[dataset] = {
-                "type": kind,
-                member: {"@none": NULL} if member == "languageMap" else NULL,
-                "createdAt": created,
-                "modifiedAt": write.at,
-                "deletedAt": write.at,
-            }
+            gone.setdefault(attribute, {})[dataset] = ended(kind, created, write.at)
     return gone
+
+
+def ended(kind: str, created: int, at: int) -> Instance:
+    """The instance that tells of a deletion ``at`` some time (ms)."""
+    member = MEMBERS[kind]
+    return {
+        "type": kind,
+        member: {"@none": NULL} if member == "languageMap" else NULL,
+        "createdAt": created,
+        "modifiedAt": at,
+        "deletedAt": at,
+    }
 
 
 class PastRows:

@@ -20,6 +20,7 @@ from cityloop.interconnection.broker.evolutions import PastReader
 from cityloop.interconnection.broker.past_rows import Ints, PastRows, changes, coded, integers
 from cityloop.interconnection.sqlite import rows
 from cityloop.standards.cim.evolution import Summary
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.temporal_query import Period, TemporalQuery
 from cityloop.standards.cim.times import write_datetime
 
@@ -117,7 +118,8 @@ def summed(past: PastReader, ids: AbstractSet[str], window: Window, threads: Exe
 
 def _number(name: Name, numbers: dict[Name, int], wanted: AbstractSet[str]) -> int:
     """The number of a series, -1 where it is not wanted."""
-    return numbers.setdefault(name, len(numbers)) if name[0] in wanted else -1
+    is_wanted = name[0] in wanted and name[1] != SCOPE
+    return numbers.setdefault(name, len(numbers)) if is_wanted else -1
 
 
 def _parts(
@@ -159,7 +161,7 @@ def _part(table: pa.Table, window: Window) -> Part | None:
     mixed: set[str] = set()
     if values.null_count:
         nulls = np.unique(series[values.is_null().to_numpy(zero_copy_only=False)])
-        mixed = {names[number][0] for number in nulls.tolist()}
+        mixed = {names[each][0] for each in nulls.tolist() if names[each][1] != SCOPE}
     stretches = _stretches(series, period, time, values.to_numpy(), starts, window.methods)
     return Part(names, mixed, stretches)
 

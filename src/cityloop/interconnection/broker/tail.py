@@ -18,6 +18,8 @@ _BLOCK_WRITES = 8_192
 _COMMON = (b'["pu', b'["al')
 """How a Put and an Alter begin."""
 _PAST = b'["pa'
+_OF_PAST = (_PAST, b'["de')
+"""How writes begin after which the past of an entity may be all that there is of it."""
 
 Entry = tuple[int, bytes]
 """The number of a write (``numbered``) and its bytes."""
@@ -94,7 +96,10 @@ class Tail:
                 known.append((number, body))
             size += len(body)
             if not body.startswith(_COMMON):
-                (block.of_past if body.startswith(_PAST) else block.corrected)[id_] = None
+                if body.startswith(_OF_PAST):
+                    block.of_past[id_] = None
+                if not body.startswith(_PAST):
+                    block.corrected[id_] = None
         block.writes += len(writes)
         block.size += size
         block.last = self.last = position

@@ -1,5 +1,6 @@
 """The operations on the history of entities (5.6.11 - 5.6.16, 5.7.3, 5.7.4) over the store."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
@@ -8,7 +9,9 @@ from typing import NamedTuple, TypeVar
 from cityloop.interconnection.broker.evolutions import Evolution, PastReader
 from cityloop.interconnection.broker.held import written
 from cityloop.interconnection.broker.historian import Folder, Historian
+from cityloop.interconnection.broker.operations import Fits, missing
 from cityloop.interconnection.broker.past_files import PastFiles
+from cityloop.interconnection.broker.past_rows import ended
 from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.store import EntityStore
@@ -18,6 +21,7 @@ from cityloop.standards.cim.kept import Instance
 from cityloop.standards.cim.outgoing import View
 from cityloop.standards.cim.past_body import PastBody
 from cityloop.standards.cim.problems import Problem, bad_request
+from cityloop.standards.cim.scope import SCOPE, scope_instance, scopes_of
 from cityloop.standards.cim.selection.ast import Selection
 from cityloop.standards.cim.selection.memory import Match, matcher
 from cityloop.standards.cim.temporal_query import TemporalQuery
@@ -71,7 +75,7 @@ class Temporal:
         if known is None and not create:
             raise _missing(id_)
         await self._commit(Past(id_, self.now(), body.attributes, body.types, body.scope))
-        return known is None
+        return known is None or "deletedAt" in known.kept
 
     async def delete(self, id_: str) -> None:
         """Delete all of an entity's history (5.6.16)."""
@@ -93,6 +97,28 @@ class Temporal:
             raise Problem("ResourceNotFound", f"the history of {id_} has no such instance {name}")
         after = None if instance is None else _revised(moment, instance, self.now())
         await self._commit(Revise(id_, self.now(), name, after))
+
+    async def end_attribute(
+        self, id_: str, attribute: str, dataset: str, fits: Fits, *, every: bool
+    ) -> None:
+        """Tell that an attribute was deleted (5.6.5) of an entity that is known by its past alone.
+
+        The scope counts as one. Raises Problem where there is no such entity or attribute.
+        """
+        found = await self._known(id_, frozenset([attribute]))
+        if "deletedAt" in found.kept or not fits(found.kept):
+            raise missing(id_)
+        latest = {moment.dataset: moment.instance for moment in found.moments}
+        if attribute == SCOPE and "scope" in found.kept and not latest:
+            latest[""] = scope_instance(found.kept["scope"], self.now())
+        gone = {
+            name: _ended(attribute, instance, self.now())
+            for name, instance in latest.items()
+            if (every or name == dataset) and "deletedAt" not in instance
+        }
+        if not gone:
+            raise Problem("ResourceNotFound", f"entity {id_} has no such attribute {attribute}")
+        await self._commit(Past(id_, self.now(), {attribute: list(gone.items())}))
 
     async def retrieve(
         self, id_: str, query: TemporalQuery, attributes: frozenset[str] | None
@@ -164,11 +190,13 @@ class _Asked(NamedTuple):
 def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> EvolutionPage:
     selection = asked.selection
     chosen = matcher(Selection(selection.selectors))
-    ids |= {kept["id"] for kept in past.of_past() if chosen(kept)}
+    # An entity that was deleted is told by its id, or where deletions are asked for.
+    deleted = asked.query.time_property == "deletedAt"
+    ids |= {kept["id"] for kept in past.of_past(deleted=deleted) if chosen(kept)}
     window = window_of(asked.query) if _is_plain(asked) and past.sights is None else None
     if window is not None:
         return _summed_page(past, ids, asked, window, page)
-    meets = matcher(replace(selection, selectors=()))
+    meets = matcher(replace(selection, selectors=(), scope=None))
     found = [
         each
         for id_ in sorted(ids, reverse=asked.descending)
@@ -180,17 +208,21 @@ def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> Evolut
 def _meeting(past: PastReader, id_: str, asked: _Asked, meets: Match) -> Evolution | None:
     """The evolution of an entity if what it was within the window meets the query (5.7.4.4)."""
     found = past.evolution(id_, asked.query)
-    if found is None or not found.moments or not meets(_in_window(found)):
+    if found is not None and asked.selection.scope is not None:
+        found = within_scope(found, matcher(Selection(scope=asked.selection.scope)))
+    if found is None or not meets(_in_window(found)):
         return None
     if not any(_is_asked(moment, asked.view) for moment in found.moments):
         return None
     if asked.query.format == "aggregatedValues":
-        return Evolution(found.kept, [], summarised(found.moments, asked.query))
+        told = [moment for moment in found.moments if moment.attribute != SCOPE]
+        return Evolution(found.kept, [], summarised(told, asked.query))
     return found
 
 
 def _is_asked(one: Moment | Summary, view: View) -> bool:
-    return (view.attrs is None or one.attribute in view.attrs) and (
+    attrs = view.attrs
+    return (one.attribute != SCOPE if attrs is None else one.attribute in attrs) and (
         view.datasets is None or one.dataset in view.datasets
     )
 
@@ -227,6 +259,8 @@ def _in_window(found: Evolution) -> dict[str, object]:
     """The entity with every instance in the window at once: any of them can meet a condition."""
     attributes: dict[str, dict[str, Instance]] = {}
     for moment in found.moments:
+        if moment.attribute == SCOPE:
+            continue
         instances = attributes.setdefault(moment.attribute, {})
         instances[moment.id if "" in instances else ""] = moment.instance
     return {**found.kept, "attrs": attributes}
@@ -237,6 +271,31 @@ def _revised(moment: Moment, instance: Instance, now: int) -> Instance:
         raise bad_request(f"the instance is a {moment.instance['type']} and stays one")
     created = moment.instance["createdAt"]
     return {**moment.instance, **instance, "createdAt": created, "modifiedAt": now}
+
+
+def _ended(attribute: str, instance: Instance, now: int) -> Instance:
+    if attribute == SCOPE:
+        return scope_instance([], now)
+    return ended(instance["type"], instance["createdAt"], now)
+
+
+def within_scope(found: Evolution, meets: Match) -> Evolution:
+    """Its instances of the times when its scope, as it was valid, ``meets`` a query (4.18)."""
+    told = [moment for moment in found.moments if moment.attribute == SCOPE]
+    if not told:
+        return found if meets(found.kept) else found._replace(moments=[])
+    ends = [*(moment.time for moment in told[1:]), math.inf]
+    spans = [
+        (moment.time, end)
+        for moment, end in zip(told, ends, strict=True)
+        if meets({"scope": scopes_of(moment.instance)})
+    ]
+    within = [
+        moment
+        for moment in found.moments
+        if any(start <= moment.time < end for start, end in spans)
+    ]
+    return found._replace(moments=within)
 
 
 def _missing(id_: str) -> Problem:

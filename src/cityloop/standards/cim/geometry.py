@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Container
 from typing import Any
 
 from cityloop.standards.cim.problems import Problem, bad_request
@@ -23,7 +24,13 @@ _INFINITE = math.inf
 
 def is_geometry(value: object) -> bool:
     """Whether ``value`` looks like a geometry (its coordinates are not checked)."""
-    return isinstance(value, dict) and value.get("type") in GEOMETRIES and "coordinates" in value
+    return isinstance(value, dict) and is_one_of(GEOMETRIES, value) and "coordinates" in value
+
+
+def is_one_of(kinds: Container[str], value: dict[str, Any]) -> bool:
+    """Whether the "type" of ``value`` is one of ``kinds``; it may be any JSON."""
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in kinds
 
 
 def read_geometry(value: Any, where: str) -> dict[str, Any]:
@@ -35,8 +42,8 @@ def read_geometry(value: Any, where: str) -> dict[str, Any]:
             raise _wrong(where, "a text that holds no GeoJSON") from None
     if not isinstance(value, dict):
         raise _wrong(where, "no GeoJSON geometry")
-    kind = value.get("type")
-    if kind not in GEOMETRIES:
+    kind: Any = value.get("type")
+    if not is_one_of(GEOMETRIES, value):
         raise _wrong(where, f"of the type {kind!r}; a geometry is one of {', '.join(GEOMETRIES)}")
     if not _is_nested(value.get("coordinates"), GEOMETRIES[kind]):
         raise _wrong(where, f"no {kind}: its coordinates are no positions at the right depth")

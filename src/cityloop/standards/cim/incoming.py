@@ -8,6 +8,7 @@ kept form (``kept``), names expanded. Where a ``Reading`` allows NGSI-LD Null, a
 from collections.abc import Mapping
 from typing import Any
 
+from cityloop.standards.cim.geometry import is_one_of
 from cityloop.standards.cim.instances import read_instance, read_instances
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Instance, Kept
@@ -32,14 +33,11 @@ NOT_ATTRIBUTES = frozenset(
     {"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}
     | {"createdAt", "modifiedAt", "deletedAt"}
 )
-_OF_ATTRIBUTE = frozenset(MEMBERS.values()) | {
-    "datasetId",
-    "instanceId",
-    "observedAt",
-    "unitCode",
-    "valueType",
-    "objectType",
-}
+_NOT_REIFIED = frozenset(
+    {"datasetId", "instanceId", "observedAt", "unitCode", "valueType", "objectType"}
+)
+"""4.5.1: such terms of the core @context "shall not be used as Attribute names"."""
+_VALUES = frozenset(MEMBERS.values())
 
 
 def read_entity(body: Any, reading: Reading) -> Kept:
@@ -103,7 +101,7 @@ def read_attributes(body: Mapping[str, Any], reading: Reading) -> Attributes:
     for name, given in body.items():
         if name in NOT_ATTRIBUTES:
             continue
-        if name in _OF_ATTRIBUTE and not _is_typed(given):
+        if name in _NOT_REIFIED or (name in _VALUES and not _is_typed(given)):
             raise bad_request(f"{name!r} is no attribute; it is a member inside of one (4.5.1)")
         iri = expand(name)
         if iri in attributes:
@@ -115,8 +113,8 @@ def read_attributes(body: Mapping[str, Any], reading: Reading) -> Attributes:
 
 
 def _is_typed(given: Any) -> bool:
-    """Whether what bears the name of a member says that it is an attribute."""
-    return isinstance(given, dict) and given.get("type") in MEMBERS
+    """Whether what bears the name of a value's member says that it is an attribute."""
+    return isinstance(given, dict) and is_one_of(MEMBERS, given)
 
 
 def read_attribute(body: Any, name: str, reading: Reading) -> dict[str, Instance]:

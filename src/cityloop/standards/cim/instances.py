@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from cityloop.standards.cim.core import NAMESPACE
-from cityloop.standards.cim.geometry import is_geometry
+from cityloop.standards.cim.geometry import is_geometry, is_one_of
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import NULL, Instance
 from cityloop.standards.cim.problems import bad_request
@@ -70,7 +70,7 @@ def _are_instances(given: list[Any], reading: Reading) -> bool:
 
 
 def _is_instance(given: dict[str, Any]) -> bool:
-    return given.get("type") in READERS or not _VALUES.isdisjoint(given) or is_geometry(given)
+    return is_one_of(READERS, given) or not _VALUES.isdisjoint(given) or is_geometry(given)
 
 
 def _several(

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from cityloop.standards.cim.kept import MEMBERS, NULL, Attributes, Instance, Kept, is_deletion
 from cityloop.standards.cim.problems import Problem, bad_request
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.writes import Alter
-
-SCOPE = "https://uri.etsi.org/ngsi-ld/scope"
 
 _VALUES = frozenset(MEMBERS.values())
 

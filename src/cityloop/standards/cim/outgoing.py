@@ -94,11 +94,12 @@ def _shown(instances: dict[str, Instance], view: View) -> dict[str, Instance]:
         dataset: instance
         for dataset, instance in instances.items()
         if (view.datasets is None or dataset in view.datasets)
-        and not (view.now and _is_over(instance, view.now))
+        and not (view.now and is_over(instance, view.now))
     }
 
 
-def _is_over(instance: Instance, now: int) -> bool:
+def is_over(instance: Instance, now: int) -> bool:
+    """Whether it has expired by ``now`` (4.22)."""
     return "expiresAt" in instance and read_datetime(instance["expiresAt"]) <= now
 
 

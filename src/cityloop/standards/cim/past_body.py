@@ -8,7 +8,12 @@ from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import NULL, Instance
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.standards.cim.reading import Reading
-from cityloop.standards.cim.scope import read_scope
+from cityloop.standards.cim.scope import (
+    SCOPE,
+    is_scope_over_time,
+    read_scope,
+    read_scope_over_time,
+)
 from cityloop.standards.cim.values import wrong_null
 
 
@@ -37,9 +42,19 @@ def read_past(body: Any, reading: Reading) -> PastBody:
     return PastBody(
         None if id_ is None else checked_id(id_, "the id of the entity"),
         [] if types is None else read_types(types, reading.terms),
-        read_scope(body["scope"]) if "scope" in body else None,
+        _scope(body["scope"], attributes, reading) if "scope" in body else None,
         attributes,
     )
+
+
+def _scope(
+    given: Any, attributes: dict[str, list[tuple[str, Instance]]], reading: Reading
+) -> list[str] | None:
+    """The scope that always was; one that is told over time goes to ``attributes`` instead."""
+    if not is_scope_over_time(given):
+        return read_scope(given)
+    attributes[SCOPE] = [("", each) for each in read_scope_over_time(given, reading.now)]
+    return None
 
 
 def _instances(given: Any, name: str, iri: str, reading: Reading) -> list[tuple[str, Instance]]:

@@ -23,7 +23,8 @@ Present: TypeAlias = Put | Alter | Delete
 def changes_of(write: Present) -> list[Change]:
     """The changes that ``write`` consists of, that of the entity first."""
     if isinstance(write, Delete):
-        return [_of_entity(write, "", {"kind": "delete"})]
+        told = {"kind": "delete", "types": write.types, "created": write.created}
+        return [_of_entity(write, write.types[0] if write.types else "", told)]
     if isinstance(write, Put):
         rest = {name: value for name, value in write.kept.items() if name not in ("id", "attrs")}
         type_: str = write.kept["type"][0]
@@ -46,7 +47,7 @@ def write_of(changes: Sequence[Change]) -> Present:
     head, rest = changes[0], changes[1:]
     told: Any = head.value
     if told["kind"] == "delete":
-        return Delete(head.entity, head.observed_at)
+        return Delete(head.entity, head.observed_at, told["types"], told["created"])
     attributes = _attributes(rest)
     if told["kind"] == "put":
         return Put({"id": head.entity, **told["entity"], "attrs": attributes})

@@ -12,7 +12,8 @@ from cityloop.standards.cim.evolution import (
     write_summaries,
 )
 from cityloop.standards.cim.kept import Kept
-from cityloop.standards.cim.outgoing import View, write_entity
+from cityloop.standards.cim.outgoing import View, is_over, write_entity
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.temporal_query import TemporalQuery
 from cityloop.standards.cim.terms import Terms
 from cityloop.standards.cim.times import write_datetime
@@ -67,11 +68,15 @@ def tell_summaries(
     return Told(bodies, cut=False, range=None)
 
 
-def _is_shown(moment: Moment | Summary, view: View) -> bool:
+def _is_shown(one: Moment | Summary, view: View) -> bool:
+    if one.attribute == SCOPE:
+        return view.shows("scope") and isinstance(one, Moment)
+    if isinstance(one, Moment) and view.now and is_over(one.instance, view.now):
+        return False
     return (
-        view.shows(moment.attribute)
-        and (view.attrs is None or moment.attribute in view.attrs)
-        and (view.datasets is None or moment.dataset in view.datasets)
+        view.shows(one.attribute)
+        and (view.attrs is None or one.attribute in view.attrs)
+        and (view.datasets is None or one.dataset in view.datasets)
     )
 
 
@@ -94,7 +99,10 @@ def _body(
     terms: Terms,
     view: View,
 ) -> dict[str, Any]:
-    body = write_entity({**kept, "attrs": {}}, terms, view)
+    entity = {name: value for name, value in kept.items() if name != "scope"}
+    body = write_entity({**entity, "attrs": {}}, terms, view)
+    if "scope" in kept and view.shows("scope") and query.time_property != "deletedAt":
+        body["scope"] = [{"type": "Property", "value": kept["scope"]}]
     attributes = write_moments(paged, query, terms, view)
     for attribute in dict.fromkeys(moment.attribute for moment in shown):
         name = terms.compact(attribute)

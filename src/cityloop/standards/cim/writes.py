@@ -49,10 +49,16 @@ class Alter(msgspec.Struct, array_like=True, frozen=True, tag="alter"):
 
 
 class Delete(msgspec.Struct, array_like=True, frozen=True, tag="delete"):
-    """An entity is gone."""
+    """An entity is gone.
+
+    ``types`` and ``created`` were its own: its history goes on to tell of it. Without types that
+    goes with it.
+    """
 
     id: str
     at: int
+    types: list[str] = []
+    created: int = 0
 
 
 class Past(msgspec.Struct, array_like=True, frozen=True, tag="past"):

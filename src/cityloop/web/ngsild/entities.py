@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from urllib.parse import quote
 
-from cityloop.standards.cim.core import NAMESPACE
 from cityloop.standards.cim.incoming import (
     Nulls,
     Reading,
@@ -15,6 +14,7 @@ from cityloop.standards.cim.instances import DEFAULT_INSTANCE
 from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.problems import bad_request
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.selection.memory import has_types
 from cityloop.standards.cim.selection.types import read_types
 from cityloop.standards.cim.terms import Terms
@@ -27,7 +27,6 @@ from cityloop.web.ngsild.request import (
     named,
 )
 
-SCOPE = NAMESPACE + "scope"
 _DONE = Answer(204)
 
 
@@ -125,13 +124,13 @@ async def delete_attribute(request: Request) -> Answer:
     every = request.params.get("deleteAll") == "true"
     if dataset and dataset != DEFAULT_INSTANCE:
         checked_id(dataset, "datasetId")
-    await request.tenant.entities.delete_attribute(
-        id_,
-        _attribute(request, terms),
-        "" if dataset == DEFAULT_INSTANCE else dataset,
-        every=every,
-        fits=_fits(request, terms),
-    )
+    dataset = "" if dataset == DEFAULT_INSTANCE else dataset
+    attribute, fits = _attribute(request, terms), _fits(request, terms)
+    entities, temporal = request.tenant.entities, request.tenant.temporal
+    if entities.knows(id_):
+        await entities.delete_attribute(id_, attribute, dataset, every=every, fits=fits)
+    else:
+        await temporal.end_attribute(id_, attribute, dataset, fits, every=every)
     return _DONE
 
 

@@ -12,6 +12,7 @@ from cityloop.standards.cim.iris import checked_id
 from cityloop.standards.cim.past_body import PastBody, read_past
 from cityloop.standards.cim.problems import Problem, bad_request
 from cityloop.standards.cim.query_body import read_body
+from cityloop.standards.cim.scope import SCOPE
 from cityloop.standards.cim.telling import Told, tell, tell_summaries
 from cityloop.standards.cim.temporal_query import TemporalQuery, read_temporal_query
 from cityloop.standards.cim.terms import Terms
@@ -110,8 +111,10 @@ async def retrieve(request: Request) -> Answer:
     _refuse_maps(request)
     query = read_temporal_query(request.params, required=False)
     shape = _shape(request, terms, query)
-    found = await request.tenant.temporal.retrieve(id_, query, shape.view.attrs)
-    if shape.view.attrs and not found.moments:
+    attrs = shape.view.attrs
+    wanted = attrs and attrs | {SCOPE}
+    found = await request.tenant.temporal.retrieve(id_, query, wanted)
+    if attrs and not any(moment.attribute in attrs for moment in found.moments):
         raise Problem("ResourceNotFound", f"{id_} has no instance of what attrs names, then")
     told = tell([found.kept], [found.moments], query, shape, terms, request.tenant.page)
     if not told.bodies or not told.bodies[0]:
@@ -123,7 +126,8 @@ def _shape(request: Request, terms: Terms, query: TemporalQuery) -> Shape:
     parameters = {
         name: text for name, text in request.params.items() if name in REPRESENTATION - _OWN_FORMAT
     }
-    shape = read_shape(parameters, terms, geojson=False, now=0)
+    now = request.tenant.temporal.now()
+    shape = read_shape(parameters, terms, geojson=False, now=now)
     _check_not_linked(shape)
     return _with_stamps(shape, query)
 
@@ -146,7 +150,7 @@ async def query(request: Request) -> Answer:
         name: text for name, text in request.params.items() if name not in _TIME | _OWN_FORMAT
     }
     _check_ordering(others)
-    asked = read_asked(others, terms, geojson=False, now=0)
+    asked = read_asked(others, terms, geojson=False, now=request.tenant.temporal.now())
     return await _query(request, asked, temporal, terms)
 
 
@@ -162,7 +166,8 @@ async def query_by_body(request: Request) -> Answer:
     others = {
         name: text for name, text in request.params.items() if name not in _TIME | _OWN_FORMAT
     }
-    asked = read_asked({**others, **said}, terms, geojson=False, now=0, selectors=selectors)
+    now = request.tenant.temporal.now()
+    asked = read_asked({**others, **said}, terms, geojson=False, now=now, selectors=selectors)
     return await _query(request, asked, temporal, terms)
 
 
