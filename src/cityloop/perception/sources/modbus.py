@@ -6,7 +6,7 @@ map says what a register is. Needs the extra ``sources`` (pymodbus).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random, SystemRandom
@@ -16,10 +16,16 @@ import msgspec
 from msgspec import Meta
 
 from cityloop.kernel.clock import CityTime, Clock
-from cityloop.kernel.errors import BusyError, CityloopError, ConfigError
+from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.perception.backoff import Backoff
+from cityloop.perception.field_line import (
+    MOST_PAUSE_S,
+    LineError,
+    Wait,
+    keep_line,
+    map_mistakes,
+)
 from cityloop.perception.source import Intake, Mistake, Setup, SourceSettings
-from cityloop.standards.attributes import declared
 from cityloop.standards.feeds.tables import entity_id
 from cityloop.standards.readings import Decoded, Faults
 from cityloop.standards.registers import RegisterFormat, WordOrder, read_value, words_of
@@ -30,11 +36,9 @@ if TYPE_CHECKING:
     from pymodbus.pdu import ModbusPDU
 
 Kind = Literal["holding", "input", "coil", "discrete"]
-Wait = Callable[[float], Awaitable[None]]
 _MOST_WORDS, _MOST_BITS = 125, 2000
 _BITS = ("coil", "discrete")
 _ILLEGAL_ADDRESS = 2
-_MOST_PAUSE_S = 300.0
 _EXCEPTIONS = {
     1: "illegal function",
     2: "illegal address",
@@ -85,12 +89,7 @@ class ModbusSettings(SourceSettings, frozen=True, kw_only=True, tag="modbus"):
 
     def mistakes(self) -> Iterable[Mistake]:
         """What one key alone does not tell."""
-        for row, register in enumerate(self.registers):
-            if register.attribute not in declared().get(register.type, {}):
-                what = f"{register.type}.{register.attribute} is not declared"
-                yield ("registers", row, "attribute"), what, "use a declared type and attribute"
-            if not entity_id(register.entity, register.type):
-                yield ("registers", row, "entity"), "no entity id", "give the device's own name"
+        yield from map_mistakes("registers", self.registers)
 
     def source(self, setup: Setup) -> "Modbus":
         """The adapter; raises ConfigError where pymodbus is not installed."""
@@ -139,10 +138,6 @@ def _block(kind: Kind, run: Sequence[Register]) -> Block:
     return Block(kind, begin, end - begin, tuple(run))
 
 
-class LineError(CityloopError):
-    """The controller does not answer; connect again."""
-
-
 class Modbus:
     """Reads one controller."""
 
@@ -157,17 +152,12 @@ class Modbus:
         self._settings = settings
         self._clock = clock
         self._wait = wait
-        self._backoff = Backoff(1.0, _MOST_PAUSE_S, random or SystemRandom())
+        self._backoff = Backoff(1.0, MOST_PAUSE_S, random or SystemRandom())
         self._blocks = blocks(settings.registers)
 
     async def run(self, intake: Intake) -> None:
         """Read until cancelled; a line that breaks is made again after growing pauses."""
-        while True:
-            try:
-                await self._serve(intake)
-            except LineError as error:
-                intake.tell("failing", str(error))
-                await self._wait(self._backoff.next_s())
+        await keep_line(self._serve, intake, self._backoff, self._wait)
 
     async def _serve(self, intake: Intake) -> None:
         """Read on one line until it breaks; raises LineError then."""

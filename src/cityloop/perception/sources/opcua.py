@@ -6,7 +6,7 @@ uncertain one is taken or not, as declared. Needs the extra ``sources`` (asyncua
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random, SystemRandom
@@ -16,10 +16,16 @@ import msgspec
 from msgspec import Meta
 
 from cityloop.kernel.clock import CityTime, Clock, city_time
-from cityloop.kernel.errors import BusyError, CityloopError, ConfigError
+from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.perception.backoff import Backoff
+from cityloop.perception.field_line import (
+    MOST_PAUSE_S,
+    LineError,
+    Wait,
+    keep_line,
+    map_mistakes,
+)
 from cityloop.perception.source import Intake, Mistake, Secret, Setup, SourceSettings
-from cityloop.standards.attributes import declared
 from cityloop.standards.feeds.tables import entity_id
 from cityloop.standards.readings import Decoded, Faults
 from cityloop.standards.singles import Singles
@@ -28,11 +34,9 @@ if TYPE_CHECKING:
     from asyncua import ua
     from asyncua.client.client import Client
 
-Wait = Callable[[float], Awaitable[None]]
 _MOST_WAITING = 50_000
 _GATHER_S = 0.05
 _LOOK_S = 1.0
-_MOST_PAUSE_S = 300.0
 _KEPT_BY_SERVER = 100
 """So many changes of a node the server keeps between two publications."""
 _BUSY_S = 0.5
@@ -74,12 +78,7 @@ class OpcUaSettings(SourceSettings, frozen=True, kw_only=True, tag="opcua"):
             yield ("user",), "user and password belong together", "give both or none"
         if self.password is not None:
             yield from self.password.mistakes("password")
-        for row, node in enumerate(self.nodes):
-            if node.attribute not in declared().get(node.type, {}):
-                what = f"{node.type}.{node.attribute} is not declared"
-                yield ("nodes", row, "attribute"), what, "use a declared type and attribute"
-            if not entity_id(node.entity, node.type):
-                yield ("nodes", row, "entity"), "no entity id", "give the device's own name"
+        yield from map_mistakes("nodes", self.nodes)
 
     def source(self, setup: Setup) -> "OpcUa":
         """The adapter; raises ConfigError where asyncua or the password is not there."""
@@ -93,10 +92,6 @@ class OpcUaSettings(SourceSettings, frozen=True, kw_only=True, tag="opcua"):
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)
         password = "" if self.password is None else self.password.read(setup.folder)
         return OpcUa(self, password, setup.clock)
-
-
-class LineError(CityloopError):
-    """The server is away or refuses us; connect again."""
 
 
 class Inbox:
@@ -180,16 +175,11 @@ class OpcUa:
         self._password = password
         self._clock = clock
         self._wait = wait
-        self._backoff = Backoff(1.0, _MOST_PAUSE_S, random or SystemRandom())
+        self._backoff = Backoff(1.0, MOST_PAUSE_S, random or SystemRandom())
 
     async def run(self, intake: Intake) -> None:
         """Listen until cancelled; a line that breaks is made again after growing pauses."""
-        while True:
-            try:
-                await self._serve(intake)
-            except LineError as error:
-                intake.tell("failing", str(error))
-                await self._wait(self._backoff.next_s())
+        await keep_line(self._serve, intake, self._backoff, self._wait)
 
     async def _serve(self, intake: Intake) -> None:
         """Listen on one connection until it breaks; raises LineError then."""
