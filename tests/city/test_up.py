@@ -304,7 +304,10 @@ def test_missing_sumo_is_told_in_one_line() -> None:
     # None stands for "is not there" in the import system itself.
     start = "import sys; sys.modules['libsumo'] = None; from cityloop.cli import main; main()"
     told = subprocess.run(
-        [sys.executable, "-c", start], capture_output=True, text=True, check=False
+        [sys.executable, "-c", start, "up", str(HANGZHOU)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert told.returncode == 1
     assert told.stderr.startswith("cityloop: the package libsumo is missing; run `make setup`")

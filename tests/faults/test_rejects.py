@@ -32,7 +32,7 @@ def test_rejects_enter_after_a_mend(tmp_path: Path, free_port: int, unused_port:
         assert again(city) == 1
         until("the lamp", lambda: levels(tmp_path).get(LAMP))
         assert push(city, unused_port, post[1]).status_code == 422
-        assert reasons(city)[0] == "undeclared device"
+        until("the newest reject", lambda: reasons(city)[0] == "undeclared device")
         city.stop()
 
     register(town, OTHER_LAMP)
