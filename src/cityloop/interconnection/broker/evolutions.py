@@ -38,7 +38,7 @@ from cityloop.standards.cim.times import read_datetime
 
 _decode = msgspec.json.Decoder().decode
 _COLUMNS = {"observedAt": "time", "createdAt": "createdAt", "modifiedAt": "modifiedAt"}
-_DESCRIBED = "SELECT id FROM described WHERE ?1 OR json_extract(doc, '$.deletedAt') IS NULL"
+_DESCRIBED = "SELECT id, doc FROM described WHERE ?1 OR json_extract(doc, '$.deletedAt') IS NULL"
 _EVERYTHING = TemporalQuery(time_property="modifiedAt")
 
 
