@@ -1,12 +1,16 @@
 """How many of the notifications that are due arrive, and when.
 
     python -m benchmarks.notify [--rate 500] [--seconds 60] [--subscriptions 10000] [--kill]
+    python -m benchmarks.notify --backlog 1000000
 
 A broker with 10,000 subscriptions, 4 in 10 by type, 3 by id, 3 by type and q; each write of an
 attribute concerns 10 of them. One subscriber takes 0.2 s to answer, one is down until the load has
 ended. ``--kill``: the notifier is killed after a third of the time, the broker after two thirds
 (kill -9); writes that the broker did not acknowledge then are sent again. Latency is from the
 sending of the write to the arrival at a subscriber that is neither slow nor down.
+
+``--backlog``: so many notifications wait for 1,000 subscriptions of one subscriber that is down;
+what that does to the memory of broker and notifier and to writes, and how soon all arrives then.
 """
 
 import argparse
@@ -135,6 +139,11 @@ class Broker:
         taken = {name: sum(process.cpu_times()[:2]) for name, process in now.items()}
         return {name: self._spent[name] + spent for name, spent in taken.items()}
 
+    def memory_mb(self) -> dict[str, float]:
+        """Memory in use."""
+        now = {"broker": psutil.Process(self.process.pid), "notifier": self._notifier()}
+        return {name: process.memory_info().rss / 2**20 for name, process in now.items()}
+
     def kill_notifier(self) -> None:
         """Kill -9 its notifier; it starts another."""
         self._spent["notifier"] = self.cpu_s()["notifier"]
@@ -165,8 +174,8 @@ def broker(folder: Path, port: int) -> Iterator[Broker]:
 # the load
 
 
-def subscription(number: int, kinds: int, url: str) -> dict[str, Any]:
-    kind, way = number % kinds, number // kinds
+def subscription(number: int, kinds: int, url: str, way: int | None) -> dict[str, Any]:
+    kind, way = number % kinds, number // kinds if way is None else way
     selector: dict[str, Any] = {"type": f"Kind{kind}"}
     body: dict[str, Any] = {
         "id": f"urn:ngsi-ld:Subscription:{number}",
@@ -192,7 +201,11 @@ async def each(jobs: list[Any], do: Any) -> None:
     await asyncio.gather(*(work() for _ in range(WRITERS)))
 
 
-async def prepare(session: aiohttp.ClientSession, kinds: int, urls: list[str]) -> None:
+async def prepare(
+    session: aiohttp.ClientSession, kinds: int, urls: list[str], way: int | None = None
+) -> None:
+    """Entities and subscriptions; ``way``: how these select, by default each in its turn."""
+
     async def post(path: str, body: Any) -> None:
         async with session.post(path, json=body, headers=JSON) as answer:
             assert answer.status in (201, 204), await answer.text()
@@ -207,7 +220,7 @@ async def prepare(session: aiohttp.ClientSession, kinds: int, urls: list[str]) -
         for kind in range(kinds)
     ]
     await post("entityOperations/upsert", entities)
-    bodies = [subscription(number, kinds, url) for number, url in enumerate(urls)]
+    bodies = [subscription(number, kinds, url, way) for number, url in enumerate(urls)]
     await each(bodies, lambda body: post("subscriptions", body))
 
 
@@ -305,19 +318,60 @@ async def measure(given: argparse.Namespace, running: Broker, pipe: Connection, 
     record("notify-kill" if given.kill else f"notify-{given.rate:g}", *rows)
 
 
+BACKLOGGED = 1_000
+
+
+async def measure_backlog(
+    given: argparse.Namespace, running: Broker, pipe: Connection, down: int
+) -> None:
+    pipe.recv()
+    connector = aiohttp.TCPConnector(limit=WRITERS)
+    async with aiohttp.ClientSession(running.url + "/", connector=connector) as session:
+        # All by type: one kind, and every write concerns each of them.
+        await prepare(session, 1, [f"http://127.0.0.1:{down}/n"] * BACKLOGGED, way=0)
+        begun, took = running.memory_mb(), []
+        stamps = range(1_000, 1_000 + given.backlog // BACKLOGGED)
+        for stamp in stamps:
+            before = time.time()
+            await write(session, 0, stamp)
+            took.append(time.time() - before)
+        held = running.memory_mb()
+        pipe.send("up")
+        drain_s = await drained(pipe, BACKLOGGED * len(stamps))
+        after = running.memory_mb()
+    pipe.send("stop")
+    heard: dict[tuple[str, int], float] = pipe.recv()
+    name = f"{given.backlog} wait for a subscriber that is down"
+    p50, p99 = np.percentile(took, (50, 99))
+    most = {part: max(held[part], after[part]) - begun[part] for part in begun}
+    record(
+        "notify-backlog",
+        Result(f"{name}: delivered", 100 * len(heard) / (BACKLOGGED * len(stamps)), "%"),
+        Result(f"{name}: drained after it is up", drain_s, "s"),
+        Result(f"{name}: a write that concerns {BACKLOGGED}, p50", 1e3 * p50, "ms"),
+        Result(f"{name}: a write that concerns {BACKLOGGED}, p99", 1e3 * p99, "ms"),
+        *(
+            Result(f"{name}: more memory of the {part}", grown, "MiB")
+            for part, grown in most.items()
+        ),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=float, default=500)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--subscriptions", type=int, default=10_000)
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--backlog", type=int)
     given = parser.parse_args()
     here, there = mp.get_context("spawn").Pipe()
     down = free_port()
     process = mp.get_context("spawn").Process(target=subscribers, args=(there, down), daemon=True)
     process.start()
     with TemporaryDirectory() as folder, broker(Path(folder) / "store", free_port()) as running:
-        asyncio.run(measure(given, running, here, down))
+        work = measure if given.backlog is None else measure_backlog
+        asyncio.run(work(given, running, here, down))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from paho.mqtt import client as paho
 
 from cityloop.interconnection.broker.contexts import CORE_TERMS
 from cityloop.interconnection.broker.held import Written, written
+from cityloop.kernel.errors import BusyError
 from cityloop.kernel.ports import Position
 from cityloop.standards.cim.writes import Put
 from tests.broker.hearer import hearing
@@ -45,6 +49,100 @@ def test_the_killed_notifier_leaves_nothing_untold(tmp_path: Path) -> None:
             while levels != set(range(200)):
                 await hearer.until(len(hearer.heard) + 1)
                 levels |= {e["level"]["value"] for told in hearer.heard for e in told["data"]}
+
+    drive(scene())
+
+
+async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+def test_who_never_answers_delays_nobody_else(tmp_path: Path) -> None:
+    async def scene() -> None:
+        mute = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+        port = mute.sockets[0].getsockname()[1]
+        endpoint = {"uri": f"http://127.0.0.1:{port}/", "timeout": 200}
+        async with hearing() as hearer, running(tmp_path) as broker:
+            body = subscription("", notification={"endpoint": endpoint})
+            id_ = await broker.subscriptions.create(body, CORE_TERMS)
+            await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
+            await broker.write("urn:lamp:1", 1)
+            await hearer.until(1)
+            assert await broker.until_told(id_, "lastError") == "no answer within 0.2 s"
+            assert await broker.until_told(id_, "pending") == 1
+        mute.close()
+
+    drive(scene())
+
+
+def test_a_connection_that_ended_meanwhile_is_replaced_and_counts_as_no_failure(
+    tmp_path: Path,
+) -> None:
+    async def scene() -> None:
+        heard: asyncio.Queue[int] = asyncio.Queue()
+
+        async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Keep-alive is promised and not kept: the end comes with the next request.
+            await reader.readuntil(b'"data":')
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            heard.put_nowait(1)
+            await reader.readuntil(b"POST")
+            writer.transport.abort()
+
+        server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with running(tmp_path) as broker:
+            body = subscription(f"http://127.0.0.1:{port}/")
+            id_ = await broker.subscriptions.create(body, CORE_TERMS)
+            for level in range(3):
+                await broker.write("urn:lamp:1", level)
+                await heard.get()
+            told = broker.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
+            assert "timesFailed" not in told
+        server.close()
+
+    drive(scene())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_loses_no_notification(small_disk: Path) -> None:
+    async def scene() -> None:
+        acknowledged = set()
+        async with hearing() as hearer, running(small_disk) as broker:
+            await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
+            for level in range(10):
+                await broker.write("urn:lamp:1", level)
+                acknowledged.add(level)
+            ballast = small_disk / "ballast"
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            for level in range(100, 120):
+                with suppress(OSError, BusyError):
+                    await broker.write("urn:lamp:1", level)
+                    acknowledged.add(level)
+            ballast.unlink()
+            for level in range(200, 210):
+                with suppress(OSError, BusyError):
+                    await broker.write("urn:lamp:1", level)
+                    acknowledged.add(level)
+            levels: set[int] = set()
+            while not levels >= acknowledged:
+                await hearer.until(len(hearer.heard) + 1)
+                levels = {e["level"]["value"] for told in hearer.heard for e in told["data"]}
+            assert len(acknowledged) < 40
+            assert 209 in acknowledged
 
     drive(scene())
 
