@@ -37,6 +37,6 @@ def compiled(result: Any, *arguments: Any) -> _Compiler:
 
 
 VECTOR, TABLE, VECTOR_OF_INTS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
-TABLE_OF_INTS = types.int64[:, ::1]
+TABLE_OF_INTS, VECTOR_OF_BYTES = types.int64[:, ::1], types.uint8[::1]
 VECTOR_OF_BOOLS, TABLE_OF_BOOLS = types.boolean[::1], types.boolean[:, ::1]
 """What compiled functions give, or write into."""

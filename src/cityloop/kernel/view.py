@@ -44,7 +44,7 @@ class Table:
     def fold(self, frame: Frame) -> "Table":
         """This table after ``frame``; rows it does not know are left out, older ones keep."""
         late = len(self.ids) and frame.observed_at < self.observed_at.max()
-        if frame.ids.names == self.ids.names and not late:
+        if frame.ids.digest == self.ids.digest and not late:
             whole = all(frame.columns[a].absent is None for a in self.columns if a in frame.columns)
             if whole and all(name in frame.columns for name in self.columns):
                 return self._swap(frame)

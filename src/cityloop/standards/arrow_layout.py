@@ -102,20 +102,33 @@ def _unpacked(body: bytes, start: int, rows: int) -> Bools:
 def write_dense(columns: Mapping[str, Column], rows: int) -> _Written | None:
     """Columns as one Arrow IPC record batch, and their kinds; None where Arrow itself must write
     it: texts, absent rows, and what has fewer than two rows."""
-    kinds = _kinds_of(tuple((name, c.values.dtype.char) for name, c in columns.items()))
-    if not kinds or rows < 2 or not all(map(_is_plain, columns.values())):
-        return None
-    given = [(c.values, c.null if _has(c.null) else None) for c in columns.values()]
-    shape = layout(kinds, rows, tuple(null is not None for _, null in given))
-    return kinds, shape.write(given)
-
-
-def _is_plain(column: Column) -> bool:
-    return column.values.dtype.isnative and not _has(column.absent)
+    marks, given = [], []
+    for name, column in columns.items():
+        values, null = column.values, column.null
+        if not values.dtype.isnative or _has(column.absent):
+            return None
+        if not _has(null):
+            null = None
+        marks.append((name, values.dtype.char, null is not None))
+        given.append((values, null))
+    known = _known(tuple(marks), rows)
+    return known and (known[0], known[1].write(given))
 
 
 def _has(rows: Bools | None) -> bool:
     return rows is not None and bool(rows.any())
+
+
+@lru_cache(maxsize=512)
+def _known(
+    marks: tuple[tuple[str, str, bool], ...], rows: int
+) -> tuple[tuple[ColumnKind, ...], Layout] | None:
+    """Kinds and layout of columns by name, NumPy's letter and whether there are nulls; found by
+    texts alone, since the hash of kinds is worked out anew each time."""
+    kinds = _kinds_of(tuple((name, letter) for name, letter, _ in marks))
+    if not kinds or rows < 2:
+        return None
+    return kinds, layout(kinds, rows, tuple(null for _, _, null in marks))
 
 
 @lru_cache(maxsize=512)

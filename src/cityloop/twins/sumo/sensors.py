@@ -14,7 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
-from cityloop.kernel.compiled import BOOLS, BYTES, FLOATS, INTS, SHORTS, TABLE_OF_BOOLS, compiled
+from cityloop.kernel.compiled import (
+    BOOLS,
+    BYTES,
+    FLOATS,
+    INTS,
+    SHORTS,
+    TABLE_OF_BOOLS,
+    TRUTH,
+    VECTOR_OF_BYTES,
+    VECTOR_OF_INTS,
+    compiled,
+)
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
 from cityloop.standards.network import Floats, Ints, RoadNetwork
 from cityloop.standards.signals import Junction
@@ -36,6 +47,9 @@ _AREA_VEHICLES = _CALLS.lanearea_getLastStepVehicleNumber
 _AREA_HALTING = _CALLS.lanearea_getLastStepHaltingNumber
 _AREA_SPEED = _CALLS.lanearea_getLastStepMeanSpeed
 _LOOP_VEHICLES = _CALLS.inductionloop_getIntervalVehicleNumber
+_EDGE_VEHICLES = _CALLS.edge_getLastStepVehicleNumber
+_LANE_VEHICLES, _LANE_SPEED = _CALLS.lane_getLastStepVehicleNumber, _CALLS.lane_getLastStepMeanSpeed
+_PENDING = _CALLS.simulation_getPendingVehicles
 
 
 def write_detectors(network: RoadNetwork, path: Path) -> Path:
@@ -73,8 +87,8 @@ class Sensors:
         self._pieces = [f"d{row}" for row in range(len(network.detector_ids))]
         self._loops = [f"s{row}" for row in range(len(network.stop_line_ids))]
         self._tails = _tails(network)
-        self._busy = np.zeros(len(self._loops), dtype=np.int8)
-        self._total = np.zeros(len(self._loops), dtype=np.uint8)
+        self._busy = np.zeros(len(self._loops), dtype=np.int64)
+        self._total = np.zeros(len(self._loops), dtype=np.int64)
         self._seconds = -1
         self.counts: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
         self.queues: Counts = np.zeros(len(self._pieces), dtype=np.uint16)
@@ -87,39 +101,34 @@ class Sensors:
         """Ask the simulation, once a second."""
         self._read_pieces()
         self._read_loops()
-        self.pending = libsumo.simulation.getPendingVehicles()
-        self.waiting = np.bincount(
-            [self._entry(vehicle) for vehicle in self.pending], minlength=len(self._edges)
-        ).astype(np.uint16)
+        self.pending = _PENDING()
+        entries = [self._entry(vehicle) for vehicle in self.pending]
+        self.waiting = np.zeros(len(self._edges), dtype=np.uint16)
+        if entries:
+            self.waiting += np.bincount(entries, minlength=len(self._edges)).astype(np.uint16)
 
     def _read_pieces(self) -> None:
-        names = self._pieces
-        counts: Counts = np.fromiter(map(_AREA_VEHICLES, names), np.uint16, len(names))
+        names, count = self._pieces, len(self._pieces)
+        counts: Counts = np.fromiter(map(_AREA_VEHICLES, names), np.uint16, count)
         occupied = counts.nonzero()[0]
-        asked = [names[row] for row in occupied.tolist()]
-        queues, speeds = np.zeros_like(counts), np.full(len(names), -1.0, dtype=np.float32)
-        queues[occupied] = list(map(_AREA_HALTING, asked))
-        speeds[occupied] = list(map(_AREA_SPEED, asked))
+        asked, many = [names[row] for row in occupied.tolist()], len(occupied)
+        queues, speeds = np.zeros(count, np.uint16), np.full(count, -1.0, np.float32)
+        queues[occupied] = np.fromiter(map(_AREA_HALTING, asked), np.uint16, many)
+        speeds[occupied] = np.fromiter(map(_AREA_SPEED, asked), np.float32, many)
         self.counts, self.queues, self.speeds = counts, queues, speeds
 
     def _read_loops(self) -> None:
-        names = self._loops
         self._seconds += 1
-        if self._seconds % _INTERVAL_S == 0:
+        within = self._seconds % _INTERVAL_S
+        if within == 0:
             self._total[:] = 0  # SUMO's new interval began with this very second
         # Who clears the line now was on its lane within the last seconds; and the loops count on,
         # so one that is asked late tells late but loses nobody: all are asked at an interval's end.
-        self._busy -= self._busy > 0
-        self._busy[self.counts[self._tails] > 0] = _MEMORY_TICKS
-        if self._seconds % _INTERVAL_S in (0, _INTERVAL_S - 1):
-            self._busy[:] = _MEMORY_TICKS
-        busy = self._busy.nonzero()[0]
-        counted = np.array([_LOOP_VEHICLES(names[row]) for row in busy.tolist()], dtype=np.uint8)
-        # SUMO takes back a vehicle that changes lanes on the loop: the next one stands for it.
-        total = np.maximum(counted, self._total[busy])
-        self.passed = np.zeros(len(names), dtype=np.uint8)
-        self.passed[busy] = total - self._total[busy]
-        self._total[busy] = total
+        everyone = within in (0, _INTERVAL_S - 1)
+        asked = _to_ask(self.counts, self._tails, self._busy, everyone)
+        names = [self._loops[row] for row in asked.tolist()]
+        counted = np.fromiter(map(_LOOP_VEHICLES, names), np.int64, len(names))
+        self.passed = _passed(asked, counted, self._total)
 
     def _entry(self, vehicle: str) -> int:
         row = self._entries.get(vehicle)
@@ -141,6 +150,29 @@ class Sensors:
             _counted("StopLineDetector", run, at, self.network.stop_line_ids, self.passed),
             _counted("EntryQueue", run, at, self._edges, self.waiting),
         )
+
+
+@compiled(VECTOR_OF_INTS, SHORTS, INTS, VECTOR_OF_INTS, TRUTH)
+def _to_ask(counts: Counts, tails: Ints, busy: Ints, everyone: bool) -> Ints:
+    """Loops with somebody on their lane in one of the last ticks; ``busy`` counts these down."""
+    for loop in range(len(busy)):
+        if everyone or counts[tails[loop]] > 0:
+            busy[loop] = _MEMORY_TICKS
+        elif busy[loop] > 0:
+            busy[loop] -= 1
+    return np.flatnonzero(busy)
+
+
+@compiled(VECTOR_OF_BYTES, INTS, INTS, VECTOR_OF_INTS)
+def _passed(asked: Ints, counted: Ints, total: Ints) -> Bytes:
+    """Who passed each loop since it was asked last; ``total`` is what it told then."""
+    out = np.zeros(len(total), dtype=np.uint8)
+    for place, loop in enumerate(asked):
+        # SUMO takes back a vehicle that changes lanes on the loop: the next one stands for it.
+        if counted[place] > total[loop]:
+            out[loop] = counted[place] - total[loop]
+            total[loop] = counted[place]
+    return out
 
 
 def _counted(type_: str, run: str, at: CityTime, ids: EntityIds, counts: Array) -> Frame:
@@ -184,9 +216,8 @@ class Nearby:
     def box_blocked(self, rows: Ints) -> Bools:
         """(J,): vehicles stand or crawl inside; asked of ``rows`` only, False elsewhere."""
         out = np.zeros(self._shape[0], dtype=np.bool_)
-        occupied = libsumo.edge.getLastStepVehicleNumber
         for row in rows.tolist():
-            lanes = (lanes for edge, lanes in self._boxes[row].items() if occupied(edge))
+            lanes = [lanes for edge, lanes in self._boxes[row].items() if _EDGE_VEHICLES(edge)]
             out[row] = any(_crawls(lane) for part in lanes for lane in part)
         return out
 
@@ -215,10 +246,7 @@ _CRAWL_MPS = 2.0
 
 
 def _crawls(lane: str) -> bool:
-    inside = libsumo.lane
-    return bool(
-        inside.getLastStepVehicleNumber(lane) and inside.getLastStepMeanSpeed(lane) < _CRAWL_MPS
-    )
+    return bool(_LANE_VEHICLES(lane) and _LANE_SPEED(lane) < _CRAWL_MPS)
 
 
 def _inside(junction: Junction) -> dict[str, list[str]]:

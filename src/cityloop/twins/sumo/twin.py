@@ -33,6 +33,13 @@ from cityloop.twins.sumo.sensors import Nearby, Sensors, write_detectors
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+# As in ``sensors``: these are asked every second.
+_CALLS = libsumo._libsumo  # noqa: SLF001
+_ARRIVED = _CALLS.simulation_getArrivedIDList
+_COLLIDING = _CALLS.simulation_getCollidingVehiclesNumber
+_STOPPING = _CALLS.simulation_getEmergencyStoppingVehiclesNumber
+_SET_LAMPS = _CALLS.trafficlight_setRedYellowGreenState
+
 _YELLOW, _ALL_RED = int(Stage.YELLOW), int(Stage.ALL_RED)  # a member of an enum is slow to reach
 
 
@@ -242,14 +249,13 @@ class _Trips:
 
     def count(self, second: int) -> None:
         """Note who arrived in the step up to ``second``; SUMO dates a step by its begin."""
-        simulation = libsumo.simulation
-        for name in simulation.getArrivedIDList():
+        for name in _ARRIVED():
             row = self._rows.get(name)
             if row is not None:
                 self.arrived.append(row)
                 self.arrival_s.append(second - 1.0)
-        self.collisions += simulation.getCollidingVehiclesNumber()
-        self.emergency_stops += simulation.getEmergencyStoppingVehiclesNumber()
+        self.collisions += _COLLIDING()
+        self.emergency_stops += _STOPPING()
 
 
 class _Cabinets:
@@ -283,7 +289,7 @@ class _Cabinets:
     def _show(self, rows: Ints) -> None:
         for row in rows.tolist():
             letters = self._report.letters(row)
-            libsumo.trafficlight.setRedYellowGreenState(self._names[row], letters)
+            _SET_LAMPS(self._names[row], letters)
 
     def columns(self, now: CityTime) -> Mapping[str, Array]:
         return self._report.columns(now)
