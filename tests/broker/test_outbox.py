@@ -138,3 +138,20 @@ def test_everything_due_is_told_in_order_whatever_fails(
         here.connection.close()
 
     asyncio.run(scene())
+
+
+def test_what_waits_for_a_subscription_that_is_gone_is_dropped(tmp_path: Path) -> None:
+    async def scene() -> None:
+        here = Scene(tmp_path, Subscriber())
+        with transaction(here.connection):
+            here.outbox.put(1_000, b"1", [99])
+            here.outbox.put(1_000, b"2", [99])
+            here.outbox.hold([(99, 2)])
+        here.restart()
+        here.write({1})
+        await here.told()
+        here.dispatch.close()
+        assert (here.outbox.page(0, 9), here.outbox.waiting()) == ([], [])
+        here.connection.close()
+
+    asyncio.run(scene())

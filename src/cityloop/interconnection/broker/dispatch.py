@@ -12,7 +12,7 @@ import apsw
 import structlog
 
 from cityloop.interconnection.broker.deliveries import Deliveries
-from cityloop.interconnection.broker.outbox import MOST_SHED, News, Outbox
+from cityloop.interconnection.broker.outbox import News, Outbox
 from cityloop.interconnection.broker.parcels import GivenBack, Orders, Reports, Resume, Tell, Told
 from cityloop.interconnection.broker.underway import UnderWay
 from cityloop.interconnection.sqlite import transaction
@@ -34,7 +34,7 @@ LATE_MS = 24 * 3600 * 1000
 MOST_WAITING = 100_000
 """What could not be told in so long, or is more for one subscription, is dropped and counted, the
 oldest first."""
-SWEEP_S, SWEEP_AGAIN_S = 60.0, 1.0
+SWEEP_S, MOST_SWEPT = 1.0, 20
 MOST_FED = 100
 
 
@@ -82,6 +82,7 @@ class Dispatch:
         self._cursor = 0
         self._caught_up = False
         self._orphans = 0
+        self._to_sweep: list[int] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken: asyncio.Handle | None = None
         self._flushing: asyncio.TimerHandle | None = None
@@ -125,11 +126,18 @@ class Dispatch:
         self._lanes.clear()
         self._weight = self._cursor = 0
         self._caught_up = False
-        self._hungry = dict.fromkeys(self._outbox.waiting())
+        self._hungry = dict.fromkeys(s for s in self._outbox.waiting() if self._is_known(s))
         self._lanes = {s: _Lane(held=True) for s in self._hungry}
         self._notifier.send(list(self.targets.values()))
         self.wake()
         self._sweep()
+
+    def _is_known(self, s: int) -> bool:
+        """Whether there is such a subscription; what waits for one that a kill took away while it
+        was forgotten is dropped."""
+        if s not in self.targets:
+            self._in_hand.shed(self._outbox.beyond(s, 0, 0))
+        return s in self.targets
 
     def wake(self) -> None:
         """There may be something to hand out."""
@@ -323,9 +331,8 @@ class Dispatch:
             self._sweeper.cancel()
         self._flush()
         shed = self._outbox.late(self._clock() - LATE_MS)
-        for s, lane in self._lanes.items():
-            if lane.held:
-                shed += self._outbox.beyond(s, lane.last, MOST_WAITING)
+        for s in self._next_swept():
+            shed += self._outbox.beyond(s, self._lanes[s].last, MOST_WAITING)
         for s, n in shed:
             self.deliveries.drop(s, [n])
         self._in_hand.shed(shed)
@@ -333,8 +340,14 @@ class Dispatch:
         self._in_hand.ended(idle)
         self._orphans = idle[-1] if idle else 0
         self._flush()
-        again_s = SWEEP_AGAIN_S if len(shed) >= MOST_SHED else SWEEP_S
-        self._sweeper = asyncio.get_running_loop().call_later(again_s, self._sweep)
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _next_swept(self) -> list[int]:
+        """Some of the lanes for which something waits, each in its turn."""
+        if not self._to_sweep:
+            self._to_sweep = list(self._lanes)
+        some, self._to_sweep = self._to_sweep[-MOST_SWEPT:], self._to_sweep[:-MOST_SWEPT]
+        return [s for s in some if s in self._lanes and self._lanes[s].held]
 
     def close(self) -> None:
         """Keep what is known; nothing more is handed out."""

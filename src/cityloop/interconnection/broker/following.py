@@ -97,6 +97,7 @@ class Following:
     def _leave(self, s: int) -> None:
         follower = self._followers.get(s)
         if follower is not None and follower.watcher is not None:
+            # Of either: it knows its places.
             self._matching.remove(follower.watcher)
 
     def delivery(self, s: int) -> tuple[Delivery, int]:

@@ -73,7 +73,8 @@ class Latest:
 
 def from_stamps(kept: Kept) -> Seen:
     """The last write, as far as the stamps of an entity tell: not what it deleted."""
-    at = kept["modifiedAt"]
+    stamps = [i["modifiedAt"] for instances in kept["attrs"].values() for i in instances.values()]
+    at = max(stamps, default=kept["modifiedAt"])
     created: set[str] = set()
     updated: set[str] = set()
     for name, instances in kept["attrs"].items():
@@ -82,5 +83,5 @@ def from_stamps(kept: Kept) -> Seen:
         elif any(instance["modifiedAt"] == at for instance in instances.values()):
             updated.add(name)
     events = (CREATED if created else 0) | (UPDATED if updated else 0)
-    events |= ENTITY_CREATED if kept["createdAt"] == at else 0
+    events |= ENTITY_CREATED if kept["createdAt"] >= at else 0
     return Seen(at, None, Changes(events, created, updated, set(), ()))

@@ -43,8 +43,8 @@ _OLDEST = "SELECT at FROM outbox JOIN news USING (n) WHERE s = ? ORDER BY n LIMI
 _LEFT = "UPDATE news SET whom = ?1 WHERE n = ?2 AND whom != ?1"
 _ERASE = "DELETE FROM news WHERE n = ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE n = ?1)"
 _ORPHANS = "SELECT n FROM news WHERE n > ? AND n <= ? ORDER BY n LIMIT ?"
-MOST_SHED = 5_000
-"""What is dropped at a time."""
+_MOST_SHED, _MOST_SWEPT = 5_000, 500
+"""What is dropped, and what is looked at, at a time."""
 
 
 class News(NamedTuple):
@@ -120,7 +120,7 @@ class Outbox:
 
     def orphans(self, after: int, until: int) -> list[int]:
         """Some numbers that may be of no use any more, in order."""
-        return [n for (n,) in rows(self._connection, _ORPHANS, (after, until, MOST_SHED))]
+        return [n for (n,) in rows(self._connection, _ORPHANS, (after, until, _MOST_SWEPT))]
 
     def late(self, before: int) -> list[tuple[int, int]]:
         """Some that have waited since before a moment [ms]: (subscription, number)."""
@@ -130,12 +130,12 @@ class Outbox:
                 break
             last = n
         query = "SELECT s, n FROM outbox WHERE n <= ? LIMIT ?"
-        return rows(self._connection, query, (last, MOST_SHED))
+        return rows(self._connection, query, (last, _MOST_SHED))
 
     def beyond(self, s: int, after: int, most: int) -> list[tuple[int, int]]:
         """Some of the oldest of what waits for a subscription beyond a number, of so many as are
         above ``most``."""
-        above = min(self.pending(s) - most, MOST_SHED)
+        above = min(self.pending(s) - most, _MOST_SHED)
         query = "SELECT s, n FROM outbox WHERE s = ? AND n > ? ORDER BY n LIMIT ?"
         return rows(self._connection, query, (s, after, above)) if above > 0 else []
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from cityloop.interconnection.broker.outbox import Outbox
 
 _SETTLE_MS = 500
-"""What is told to some of those it is for, and not to others for so long, is noted; after a kill
-it goes to all of them again where it was not."""
+"""Who was told is noted once others were not for so long; a kill before that tells all again."""
 
 
 class UnderWay:
@@ -83,6 +82,7 @@ class UnderWay:
         for n in self.of(s):
             self._taken(s, n, 0)
         self._counts.pop(s, None)
+        self._held = [pair for pair in self._held if pair[0] != s]
 
     def of(self, s: int) -> list[int]:
         """The numbers that go to a subscription now, in order."""
