@@ -130,6 +130,8 @@ class Pasts:
     def fold(self, until: int) -> None:
         fold = HistoryFold(self._folder)
         fold.fold(self._log, Position(until))
+        while fold.merge():
+            pass
         fold.close()
 
     def moments(self, query: TemporalQuery) -> list[Moment]:

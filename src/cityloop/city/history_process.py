@@ -11,17 +11,23 @@ import os
 import select
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import msgspec
+import structlog
 
+from cityloop.kernel.errors import BusyError, CorruptError
 from cityloop.kernel.ports import Position
+
+_log = structlog.get_logger()
 
 _QUIET_S = 30.0
 _CLOSE_S = 10.0
 _NICE = 5
 _TRIES = 2
+_FAULTS = OSError, BusyError, CorruptError
 _COMMAND = "from cityloop.city.history_process import main; main()"
 
 
@@ -46,19 +52,23 @@ class HistoryProcess:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
+        self._is_closed = False
 
     async def fold(self, log: Path, history: Path, until: Position) -> Position:
         """``historian.Folder``: has the process do it."""
         line = msgspec.json.encode(Order(str(log), str(history), until)) + b"\n"
-        async with self._lock:
-            answer = None
-            for _ in range(_TRIES):
-                answer = answer or await self._ask(line)
-        if answer is None:
-            raise OSError(f"the process that folds {log} into {history} ended; see its errors")
+        # Whoever asks may be cancelled: the answer is to be taken off the line all the same.
+        answer = await asyncio.shield(asyncio.create_task(self._answer(line)))
         if answer.error:
             raise OSError(answer.error)
         return Position(answer.position)
+
+    async def _answer(self, line: bytes) -> Answer:
+        async with self._lock:
+            for _ in range(_TRIES):
+                if not self._is_closed and (answer := await self._ask(line)):
+                    return answer
+        return Answer(0, "the process that folds the history ended; see what it said before")
 
     async def _ask(self, line: bytes) -> Answer | None:
         """None where the process ended instead, of quiet or of a fault."""
@@ -85,6 +95,7 @@ class HistoryProcess:
 
     async def close(self) -> None:
         """End it; what it had under way is done again by the next one."""
+        self._is_closed = True
         process = self._process
         if process is not None and process.stdin is not None:
             process.stdin.close()
@@ -93,6 +104,8 @@ class HistoryProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        async with self._lock:  # whoever asked is told
+            self._process = None
 
 
 def main() -> None:
@@ -103,28 +116,36 @@ def main() -> None:
     gc.disable()  # nothing it makes hangs on itself, and there is much of it
     # Opened unbuffered: what select has not seen must not lie in a buffer.
     with open(0, "rb", buffering=0, closefd=False) as stdin:
-        while select.select([stdin], [], [], _QUIET_S)[0]:
+
+        def is_told(within_s: float) -> bool:
+            return bool(select.select([stdin], [], [], within_s)[0])
+
+        while is_told(_QUIET_S):
             line = stdin.readline()
             if not line:
                 return
-            answer = _folded(msgspec.json.decode(line, type=Order))
-            sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-            sys.stdout.buffer.flush()
+            _carry_out(msgspec.json.decode(line, type=Order), lambda: is_told(0))
 
 
-def _folded(order: Order) -> Answer:
+def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
+    """Fold and answer; then, until more is to do, make few files of many: nobody waits for it."""
     from cityloop.city.clock import wall_time
     from cityloop.interconnection.broker.history import HistoryFold
     from cityloop.interconnection.log import SqliteLog
-    from cityloop.kernel.errors import BusyError, CorruptError
 
-    try:
-        log = SqliteLog(Path(order.log), wall_time, readonly=True)
-        history = HistoryFold(Path(order.history))
+    with ExitStack() as opened:
         try:
-            return Answer(history.fold(log, Position(order.until)))
-        finally:
-            history.close()
-            log.close()
-    except (OSError, BusyError, CorruptError) as error:
-        return Answer(0, f"{order.history} stays behind its log: {error}")
+            log = opened.enter_context(
+                closing(SqliteLog(Path(order.log), wall_time, readonly=True))
+            )
+            history = opened.enter_context(closing(HistoryFold(Path(order.history))))
+            answer = Answer(history.fold(log, Position(order.until)))
+        except _FAULTS as error:
+            answer = Answer(0, f"{order.history} stays behind its log: {error}")
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.flush()
+        try:
+            while not answer.error and not is_told() and history.merge():
+                pass
+        except _FAULTS as error:
+            _log.warning("history_in_many_files", why=str(error))

@@ -63,12 +63,15 @@ CREATE TABLE reached(one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER N
 _POSITION = "SELECT position FROM reached"
 _REACH = "INSERT OR REPLACE INTO reached VALUES (1, ?)"
 _SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?)"
+_COUNT = "SELECT count(*) FROM segments WHERE level < 2"
 _LEVEL = "SELECT name, rows FROM segments WHERE level = ? ORDER BY name"
 
 ROW_GROUP = 32_768
 _SEGMENT_ROWS = 131_072
 _AT_ONCE = 8
 """Segments of one level that become one of the next."""
+_CROWD = 100
+"""So many segments are merged before anything else is folded."""
 _MOST_ROWS = 3_000_000
 """A segment of so many rows stays as it is: a merge holds all its rows in memory."""
 _STORED = pa.schema(
@@ -142,7 +145,8 @@ class HistoryFold:
                         self._keep(first, position, past, said)
                         first, past, said = position, PastRows(), []
                 self._keep(first, max(position, until), past, said)
-            self._merge_all()
+            while number(self._connection, _COUNT) > _CROWD and self.merge():
+                pass
             return reached(self._connection)
 
     def _keep(
@@ -204,12 +208,15 @@ class HistoryFold:
             ],
         )
 
-    def _merge_all(self) -> None:
-        level = 0
-        while number(self._connection, "SELECT max(level) FROM segments") >= level:
-            while len(names := self._mergeable(level)) > 1:
-                self._merge(names, level + 1)
-            level += 1
+    def merge(self) -> bool:
+        """Make one larger segment of some; False when nothing is to do."""
+        with sqlite_errors(self._path):
+            for level in range(number(self._connection, "SELECT max(level) FROM segments") + 1):
+                names = self._mergeable(level)
+                if len(names) > 1:
+                    self._merge(names, level + 1)
+                    return True
+        return False
 
     def _mergeable(self, level: int) -> list[str]:
         """The oldest segments of a level, where there are enough of them."""

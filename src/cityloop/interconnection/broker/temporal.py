@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from cityloop.interconnection.broker.evolutions import Evolution, PastReader
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 
 
 class EvolutionPage(NamedTuple):
-    """A page of evolutions; ``total`` of all that meet the query."""
+    """A page of evolutions; ``total`` of all that meet the query, where that is asked for."""
 
     each: list[Evolution]
     total: int
@@ -137,6 +138,7 @@ class Temporal:
         view: View,
         *,
         descending: bool = False,
+        counted: bool = False,
     ) -> EvolutionPage:
         """How the entities evolved that ``selection`` means within the window (5.7.4).
 
@@ -144,7 +146,7 @@ class Temporal:
         """
         chosen = Selection(selection.selectors)
         ids = set(await self._queries.ids(chosen))
-        asked = _Asked(selection, query, view, descending, self._threads)
+        asked = _Asked(selection, query, view, descending, counted, self._threads)
         return await self._read(lambda past: _page(past, ids, asked, page), of_many=True)
 
     async def _evolution(
@@ -184,6 +186,7 @@ class _Asked(NamedTuple):
     query: TemporalQuery
     view: View
     descending: bool
+    is_counted: bool
     threads: Executor
 
 
@@ -197,12 +200,15 @@ def _page(past: PastReader, ids: set[str], asked: _Asked, page: slice) -> Evolut
     if window is not None:
         return _summed_page(past, ids, asked, window, page)
     meets = matcher(replace(selection, selectors=(), scope=None))
-    found = [
+    found = (
         each
         for id_ in sorted(ids, reverse=asked.descending)
         if (each := _meeting(past, id_, asked, meets)) is not None
-    ]
-    return EvolutionPage(found[page], len(found))
+    )
+    if not asked.is_counted:
+        return EvolutionPage(list(islice(found, page.start, page.stop)), 0)
+    everything = list(found)
+    return EvolutionPage(everything[page], len(everything))
 
 
 def _meeting(past: PastReader, id_: str, asked: _Asked, meets: Match) -> Evolution | None:

@@ -195,7 +195,7 @@ async def _query(request: Request, asked: Asked, temporal: TemporalQuery, terms:
     descending = asked.ordering is not None and request.params.get("orderBy", "").endswith(";desc")
     page = slice(asked.offset, asked.offset + asked.limit)
     found = await request.tenant.temporal.query(
-        asked.selection, temporal, page, view, descending=descending
+        asked.selection, temporal, page, view, descending=descending, counted=asked.count
     )
     shape = _with_stamps(asked.shape, temporal)
     entities = [each.kept for each in found.each]
