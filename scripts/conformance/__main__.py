@@ -37,7 +37,7 @@ def main(checkout: Path, folders: Sequence[str]) -> None:
     """Run it; the page of the manual is only written for a whole run."""
     BUILD.mkdir(parents=True, exist_ok=True)
     table = BUILD / "contexts.json"
-    suite.contexts(checkout, table)
+    stood_in = suite.contexts(checkout, table)
     python = suite.prepare(checkout, BUILD)
     with tempfile.TemporaryDirectory() as store:
         broker = _start(Path(store), table)
@@ -49,7 +49,7 @@ def main(checkout: Path, folders: Sequence[str]) -> None:
     cases = results.cases(found, checkout)
     (ROOT / "build" / "conformance.json").write_text(json.dumps(results.written(cases), indent=1))
     if not folders:
-        page = report.page(cases, suite.commit(checkout))
+        page = report.page(cases, suite.commit(checkout), stood_in)
         (ROOT / "docs" / "conformance.md").write_text(page, encoding="utf-8")
     print(report.text(cases))
 

@@ -12,7 +12,17 @@ of the standard where the case is wrong."""
 
 _HEAD = """Made by `make conformance SUITE=<checkout>`; do not edit. The ETSI NGSI-LD test suite,
 unmodified, at commit `{commit}` of `marek-mraz/ngsi-ld-test-suite`, against `cityloop broker` with
-the @contexts from a table and no network."""
+the @contexts from a table and no network, in the folders of context information (without entity
+maps and snapshots), @contexts and common behaviours.
+
+What the broker is given beside the suite: the @contexts that the suite brings along; leave to
+fetch those that the suite serves from this machine (`--trust 127.0.0.1`); and in place of @contexts
+of other projects, which the network would give, empty ones: {stood_in}. {needing} cases need one of
+these; a broker without them (`--no-fetch`, the suite's own @contexts alone) passes that many
+less."""
+
+NEEDS = Path(__file__).parent / "needs.csv"
+"""``case`` (the end of its id) that needs what is given beside the suite."""
 
 
 def tables(found: Sequence[Case]) -> dict[str, Table]:
@@ -37,11 +47,13 @@ def text(found: Sequence[Case]) -> str:
     return "\n".join(lines)
 
 
-def page(found: Sequence[Case], commit: str) -> str:
-    """For the manual, as Markdown."""
+def page(found: Sequence[Case], commit: str, stood_in: Sequence[str]) -> str:
+    """For the manual, as Markdown. ``stood_in``: @contexts that empty ones took the place of."""
+    told = ", ".join(f"`{url}`" for url in stood_in)
+    needing = len(_column(NEEDS))
     parts = [
         "# Conformance of the context broker",
-        _HEAD.format(commit=commit),
+        _HEAD.format(commit=commit, stood_in=told, needing=needing),
     ]
     for title, counted in tables(found).items():
         rows = [
@@ -54,9 +66,14 @@ def page(found: Sequence[Case], commit: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _column(path: Path) -> dict[str, str]:
+    """By the end of a case's id what is said of it; nothing where nothing is."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["case"]: row.get("why", "") for row in csv.DictReader(file)}
+
+
 def _misses(found: Sequence[Case]) -> str:
-    with REASONS.open(encoding="utf-8", newline="") as file:
-        reasons = {row["case"]: row["why"] for row in csv.DictReader(file)}
+    reasons = _column(REASONS)
     missed = [case for case in found if case.status != "PASS"]
     if not missed:
         return "None."

@@ -62,12 +62,13 @@ def commit(suite: Path) -> str:
     return git("rev-parse", "HEAD") + ("+changed" if changed else "")
 
 
-def contexts(suite: Path, into: Path) -> None:
+def contexts(suite: Path, into: Path) -> list[str]:
     """Write the table URL → file of all @contexts that the suite names and brings along.
 
     One that it brings in a newer form stands in for the older, an empty one for those of other
-    projects, which the network would give; the core contexts are the broker's.
+    projects, which the network would give: their URLs. The core contexts are the broker's.
     """
+    stood_in = []
     brought = {path.name: path for path in (suite / "resources/jsonld-contexts").glob("*.jsonld")}
     compound = next(path for name, path in sorted(brought.items()) if "compound" in name)
     table: dict[str, Any] = {}
@@ -77,7 +78,9 @@ def contexts(suite: Path, into: Path) -> None:
             table[url] = str(brought.get(name, compound))
         elif url.startswith(_ELSEWHERE):
             table[url] = {"@context": {}}
+            stood_in.append(url)
     into.write_text(json.dumps(table, indent=1) + "\n")
+    return stood_in
 
 
 def _urls(suite: Path) -> Iterator[str]:

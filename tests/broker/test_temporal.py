@@ -169,3 +169,11 @@ def test_a_change_of_the_scope_is_told_as_a_property_over_time(broker: Running) 
     told = broker.get("/temporal/entities/urn:ngsi-ld:Bus:new?options=sysAttrs")["scope"]
     assert [each["value"] for each in told] == ["/Old", "/New"]
     assert all(each["observedAt"] == each["modifiedAt"] for each in told)
+
+
+def test_entities_without_attributes_do_not_stop_the_history(broker: Running) -> None:
+    bare = [{"id": f"urn:ngsi-ld:Bus:bare{n}", "type": "Bus"} for n in range(3)]
+    for entity in bare:
+        assert broker.post("/entities", entity).status_code == 201
+    asked = f"/temporal/entities?type=Bus&timerel=after&timeAt={HOUR.format(0)}"
+    assert broker.client.get(asked).status_code in (200, 206)

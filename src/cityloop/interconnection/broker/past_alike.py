@@ -103,7 +103,7 @@ class AlikeRows:
 
 def _learnt(text: str) -> _Layout | None:
     kept: Kept = msgspec.json.decode(text)[1]
-    if "scope" in kept:  # it has a past of its own
+    if "scope" in kept or not kept["attrs"]:  # it has a past of its own, or nothing to tell
         return None
     drawing = _Drawing()
     drawing.pattern.append(r'\["put",')
