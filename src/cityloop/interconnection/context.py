@@ -6,7 +6,7 @@ position, and after a crash the log is folded again from the stored position.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,27 +113,25 @@ class SqliteContext:
         with self._lock:
             return self._current().types()
 
-    def news(self, but: str) -> News:
-        """What changed since it was last asked, but in the run ``but``; all there is at first.
+    def news(
+        self, but: str, only: Collection[str] | None = None, again: Iterable[Sight] = ()
+    ) -> News:
+        """What changed since it was told here, but in the run ``but``; all there is at first.
 
-        Who asks seldom goes on from what is stored, not from the log's long tail: all is told then.
+        Of ``only`` some entities, the others' news being kept. ``again``: to be told once more, as
+        far as it still holds. Who asks seldom goes on from what is stored, not from the log's long
+        tail: all is told then.
         """
         with self._lock:
             if self._picture is not None and self._log.last() - self._position > _FAR_BEHIND:
                 self._picture = None
             whole = self._picture is None
-            picture = self._loaded(fresh=True)
-            self._fold(picture, self._log.read(self._position))
-            sights = list(picture.sights(but))
-            picture.forget_changed()
-            return News(sights, self._position, whole)
-
-    def renew(self, sights: Iterable[Sight]) -> None:
-        """Tell of ``sights`` again with the next news, as far as they still hold."""
-        with self._lock:
             picture = self._loaded()
-            for sight in sights:
+            for sight in () if whole else again:
                 picture.renew(sight)
+            self._fold(picture, self._log.read(self._position))
+            picture.forget_changed()
+            return News(picture.sights(but, None if whole else only), self._position, whole)
 
     def store(self) -> Position:
         """Catch up with the log and write back what changed; the position reached."""
@@ -185,8 +183,8 @@ class SqliteContext:
                 picture.fold(commit.batch)
                 self._position = commit.position
 
-    def _loaded(self, *, fresh: bool = False) -> Picture:
-        """The picture in memory; read from the file at first. ``fresh``: what is read is news."""
+    def _loaded(self) -> Picture:
+        """The picture in memory; read from the file at first."""
         if self._picture is None:
             picture = Picture(event_types())
             with sqlite_errors(self._path), snapshot(self._database):
@@ -199,8 +197,7 @@ class SqliteContext:
             changes = (c for type_, entity, body in found for c in _read(type_, entity, body))
             frames, rest = read_frames(changes)
             picture.fold(Batch("", "", 0, tuple(frames), tuple(rest)))
-            if not fresh:
-                picture.forget_changed()
+            picture.forget_changed()
             self._picture = picture
         return self._picture
 

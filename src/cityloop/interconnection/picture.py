@@ -4,7 +4,7 @@ Held in columns per entity type, so that a frame is folded with a few array oper
 column can hold (deletes, datasets, extras) is held change by change.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,6 +94,12 @@ class _Field:
                 self._rows.clear()
             self._rows[ids.digest] = found
         return found
+
+    def rows_of(self, only: Collection[str] | None) -> Ints:
+        """The rows of some entities, as far as they are known; of all where that is None."""
+        if only is None:
+            return np.arange(len(self.index))
+        return np.array([self.index[name] for name in only if name in self.index], np.int64)
 
     def row(self, name: str) -> int:
         """The row of one entity, appended when new."""
@@ -297,14 +303,20 @@ class Picture:
             names = tuple(field.index) if rows else ()
             yield from ((type_, names[row]) for row in rows)
 
-    def sights(self, but: str) -> Iterator[Sight]:
-        """What was said anew of each entity since ``forget_changed``, but in the run ``but``."""
+    def sights(self, but: str, only: Collection[str] | None = None) -> list[Sight]:
+        """What was said anew of each entity, or of ``only`` some, and not told here since; but in
+        the run ``but``.
+        """
         code = self._run_code.get(but, -1)
+        found: list[Sight] = []
         for type_, field in self._fields.items():
-            yield from _sights(type_, field, code)
+            rows = field.rows_of(only)
+            if len(rows):
+                found += _sights(type_, field, code, rows)
+        return found
 
     def renew(self, sight: Sight) -> None:
-        """Count what ``sight`` tells as said anew."""
+        """Tell of ``sight`` once more, as far as it still holds."""
         field = self._fields[sight.type]
         for attribute in sight.cells:
             field.cells[attribute].fresh[field.index[sight.entity]] = True
@@ -313,16 +325,15 @@ class Picture:
         """From here on, count changes anew."""
         for field in self._fields.values():
             field.dirty[:] = False
-            for cells in field.cells.values():
-                cells.fresh[:] = False
 
 
-def _sights(type_: str, field: _Field, but: int) -> Iterator[Sight]:
+def _sights(type_: str, field: _Field, but: int, places: Ints) -> Iterator[Sight]:
     names = tuple(field.index)
     found: dict[int, dict[str, tuple[Any, CityTime]]] = {}
     for attribute, cells in field.cells.items():
-        fresh = cells.fresh[: len(names)] & (cells.at[: len(names)] != _UNSEEN)
-        rows = np.flatnonzero(fresh & (cells.run[: len(names)] != but))
+        fresh = cells.fresh[places] & (cells.at[places] != _UNSEEN)
+        rows = places[fresh & (cells.run[places] != but)]
+        cells.fresh[places] = False
         values, times = cells.values[rows].tolist(), cells.at[rows].tolist()
         nulls = cells.null[rows].tolist()
         for row, value, at, null in zip(rows.tolist(), values, times, nulls, strict=True):

@@ -9,6 +9,8 @@ of values that change faster than it is looked at the newest ones.
 import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from urllib.parse import unquote
 
 from cityloop.interconnection.broker.held import Held, Written
 from cityloop.interconnection.broker.store import EntityStore
@@ -38,29 +40,41 @@ class Sighting:
         self._thread = ThreadPoolExecutor(1, "sighting")
         self._turn = asyncio.Lock()
 
-    async def catch_up(self) -> None:
-        """Take in what is acknowledged by now. Raises OSError, BusyError and CorruptError."""
+    async def catch_up(self, only: Sequence[str] | None = None) -> None:
+        """Take in what is acknowledged by now, of all entities or of ``only`` some.
+
+        Raises OSError, BusyError and CorruptError.
+        """
         wanted = self._log.last()
-        if wanted <= self._reached and not self._left:
+        if self._has(wanted, only):
             return
         async with self._turn:
-            if wanted > self._reached or self._left:  # else somebody did while this one waited
-                loop = asyncio.get_running_loop()
+            if not self._has(wanted, only):  # else somebody did while this one waited
+                names = None if only is None else [name for id_ in only for name in _names(id_)]
                 left, self._left = self._left, []
-                await self._take_in(await loop.run_in_executor(self._thread, self._news, left))
+                loop = asyncio.get_running_loop()
+                ask = partial(self._context.news, API_RUN, names, left)
+                await self._take_in(await loop.run_in_executor(self._thread, ask), only)
 
-    def _news(self, left: list[Sight]) -> News:
-        self._context.renew(left)
-        return self._context.news(API_RUN)
+    def _has(self, position: Position, only: Sequence[str] | None) -> bool:
+        if self._reached >= 0 and only is not None and not only:
+            return True
+        return position <= self._reached and not self._left
 
-    async def _take_in(self, news: News) -> None:
-        for start in range(0, len(news.sights), _AT_ONCE):
-            some = news.sights[start : start + _AT_ONCE]
-            done = list(self._done(some, whole=news.whole))
-            if done:
-                self._store.observe(done, news.position)
-            await asyncio.sleep(0)
-        self._reached = news.position
+    async def _take_in(self, news: News, only: Sequence[str] | None) -> None:
+        done = 0
+        try:
+            while done < len(news.sights):
+                some = news.sights[done : done + _AT_ONCE]
+                changed = list(self._done(some, whole=news.whole))
+                if changed:
+                    self._store.observe(changed, news.position)
+                done += len(some)
+                await asyncio.sleep(0)
+        finally:
+            self._left += news.sights[done:]
+        if only is None or news.whole:
+            self._reached = news.position
         self._store.reach(news.position)
 
     def _done(self, sights: Sequence[Sight], *, whole: bool) -> Iterator[Written]:
@@ -85,3 +99,11 @@ class Sighting:
         """Let go of the files."""
         self._thread.shutdown()
         self._context.close()
+
+
+def _names(id_: str) -> Iterator[str]:
+    """What a source may call an entity."""
+    yield id_
+    *_, name = id_.split(":", 3)
+    if name != id_:
+        yield unquote(name)

@@ -87,13 +87,25 @@ class NgsiLdApp:
         _check_length(request)
         self._choose_tenant(request, route)
         if request.tenant.sighting is not None:
-            await request.tenant.sighting.catch_up()
+            await request.tenant.sighting.catch_up(_concerned(request))
         return await route.handler(request)
 
     def _choose_tenant(self, request: Request, route: Route) -> None:
         name = request.header(b"ngsild-tenant")
         if name:
             request.tenant = self._broker.tenant(name, create=route.creates)
+
+
+_OF_NO_ENTITY = frozenset({"jsonldContexts", "info", "openapi.json"})
+
+
+def _concerned(request: Request) -> tuple[str, ...] | None:
+    """Of which entities a request has to see what sources said by now; None: it may be any."""
+    first, *rest = request.path
+    if first in _OF_NO_ENTITY or (request.path, request.method) == (("entities",), "POST"):
+        return ()
+    alone = first == "entities" and rest and "join" not in request.params
+    return (rest[0],) if alone else None
 
 
 def _check_length(request: Request) -> None:
