@@ -20,17 +20,17 @@ import structlog
 from cityloop.city.build_hub import build_api, build_clock, build_hub, build_intake
 from cityloop.city.clock import wall_time
 from cityloop.city.hub import OPERATORS, Effects
+from cityloop.city.hub_acts import PLAN_ACTS, carry_out
 from cityloop.city.hub_board import HubBoard
 from cityloop.city.hub_line import write_orders
+from cityloop.city.hub_picture import HubPicture
 from cityloop.city.journal import keep_journal
 from cityloop.city.live_clock import CLOCK_SOURCE
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
-from cityloop.city.meter import Meter
 from cityloop.city.readings import Reading
 from cityloop.city.site import Site
-from cityloop.city.surface import Counters, DecisionRow, JunctionState, Shown
-from cityloop.city.totals import mode_name
+from cityloop.city.surface import DecisionRow
 from cityloop.city.wire import (
     TWIN_SOURCE,
     Answer,
@@ -53,14 +53,11 @@ from cityloop.city.wire import (
 )
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import LogWriter
-from cityloop.kernel.clock import CityTime, iso
+from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import Array, EntityIds
-from cityloop.kernel.loop import Mode
 from cityloop.kernel.ports import Batch, Position
 from cityloop.standards.arrow import read_batch, read_ids
-from cityloop.standards.plans import Calendar, TimePlan
-from cityloop.standards.retention import Keep
 
 _log = structlog.get_logger()
 _SHOW_EVERY_S = 0.2
@@ -106,12 +103,12 @@ class HubProcess:
         self._committed: dict[Key, int] = {}
         self._turned: dict[Key, int] = {}
         self._orders: list[OrderColumns] = []
-        self._latency, self._act = Meter(), Meter()
+        self._picture = HubPicture(self._hub, lambda: self._tenant.rejects.total)
         self._lookout = Lookout(
             self._hub,
             self._tenant.log.folder,
             self._writer.state,
-            partial(self._latency.percentile, 99),
+            partial(self._picture.latency.percentile, 99),
             {name: one.silent_after_s for name, one in spec.site.settings.sources.items()},
         )
         self._began = wall_time()
@@ -119,7 +116,6 @@ class HubProcess:
         self._board = HubBoard(self._hub)
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
-        self._observed = (time.monotonic(), self._hub.totals.observations, 0.0)
 
     def serve(self) -> None:
         """Until the supervisor says stop or is gone; then everything queued is committed."""
@@ -173,7 +169,7 @@ class HubProcess:
         """A second of a city without a twin."""
         started = time.perf_counter()
         effects = self._hub.turn(tick, late=False)
-        self._latency.add(started)
+        self._picture.latency.add(started)
         self._commit(effects, started)
 
     def _look(self, now: float) -> None:
@@ -275,7 +271,7 @@ class HubProcess:
             line.send(Reply(message.sequence, self._committed[twin.key], tuple(orders)))
         finally:
             # The twin may be gone by now; what was turned is committed all the same.
-            self._latency.add(started)
+            self._picture.latency.add(started)
             self._commit(effects, started)
 
     def _commit(self, effects: Effects, started: float) -> None:
@@ -324,7 +320,7 @@ class HubProcess:
             self._recorded += len(rows)
             self._fresh.extend(rows)
             self._committed[key] = max(self._committed.get(key, 0), sequence)
-            self._act.add(started)
+            self._picture.act.add(started)
 
     def _checkpoint(
         self, key: Key, sequence: int, state: dict[str, Array], done: "Future[Position]"
@@ -336,63 +332,29 @@ class HubProcess:
     def _answer(self, line: Line, ask: Ask) -> None:
         answer = Answer(ask.number)
         try:
-            effects = self._carry_out(ask)
+            effects = carry_out(ask, self._hub, self._intake)
         except RefusedError as error:
             answer = Answer(ask.number, str(error), error.why)
         except BusyError as error:
             answer = Answer(ask.number, str(error))
         else:
+            if ask.verb in PLAN_ACTS:
+                self._spread_plans()
             self._orders += [write_orders(o) for o in effects.orders]
             self._commit(effects, time.perf_counter())
             self._show_at = 0.0
             self._board.hurry()
         self._readings[line].tell(answer)
 
-    def _carry_out(self, ask: Ask) -> Effects:
-        a: dict[str, Any] = ask.arguments
-        self._hub.desk.hear_time(wall_time())
-        match ask.verb:
-            case "set_mode":
-                mode = Mode[a["mode"].upper()]
-                evidence = a["shadow_result"] or ""
-                return self._hub.set_mode(a["loop"], a["group"], mode, evidence, a["by"])
-            case "set_plans":
-                plans = msgspec.convert(a["plans"], list[TimePlan])
-                return self._spread(self._hub.set_plans(plans, a["by"]))
-            case "set_calendar":
-                calendar = msgspec.convert(a["calendar"], Calendar)
-                return self._spread(self._hub.set_calendar(calendar, a["by"]))
-            case "set_retention":
-                keeps = msgspec.convert(a["keeps"], list[Keep])
-                return self._hub.set_retention(keeps, a["by"])
-            case "set_version":
-                return self._hub.set_version(a["loop"], a["version"], a["reason"], a["by"])
-            case "advise":
-                return self._hub.answer(a["decision_id"], a["confirm"], a["by"])
-            case "operate":
-                act = a["action"], a["code"], a["minutes"], a["by"]
-                return self._hub.operate(a["junction"], *act)
-            case "try_again":
-                return self._try_again(a["source"], a["reason"], a["by"])
-            case "attend":
-                return self._hub.attend(a["act"], a)
-        raise RefusedError(f"The hub knows no command {ask.verb}.")
-
-    def _try_again(self, source: str, reason: str, by: str) -> Effects:
-        count = self._intake.hand_back(source, reason)
-        text = f"{count} rejects of {source} are tried again{f': {reason}' if reason else ''}."
-        return self._hub.noted("rejects", by, text, {"source": source, "reason": reason})
-
     def _plans(self) -> Plans:
         return Plans(msgspec.json.encode(self._hub.plans.schedule))
 
-    def _spread(self, effects: Effects) -> Effects:
+    def _spread_plans(self) -> None:
         """Hand the plans to every twin that has said who it is."""
         for line, twin in list(self._twins.items()):
             if twin.key != NOBODY:
                 with suppress(OSError):  # it is told when it calls again
                     line.send(self._plans())
-        return effects
 
     def _show(self, now: float) -> None:
         for line in [line for line, reading in self._readings.items() if not reading.open]:
@@ -403,7 +365,7 @@ class HubProcess:
         self._intake.move(self._hub.run, self._hub.now)
         sources = self._intake.fresh_news(now)
         if self._readings:
-            state = Told("state", msgspec.json.encode(self._shown(now)))
+            state = Told("state", msgspec.json.encode(self._picture.drawn(now)))
             board = self._board.news(now)
             news = [*self._lookout.news(now), *([sources] if sources else [])]
             for reading in self._readings.values():
@@ -412,45 +374,6 @@ class HubProcess:
                 if fresh:
                     reading.tell(_decisions(fresh))
                 reading.show(state)
-
-    def _shown(self, now: float) -> Shown:
-        hub = self._hub
-        signals, lanes = hub.latest.get("SignalController"), hub.latest.get("LaneDetector")
-        columns = (
-            [signals[a].tolist() for a in ("phase", "stage", "stageAge", "inCharge")]
-            if signals
-            else []
-        )
-        return Shown(
-            iso(hub.now) if hub.now else None,
-            hub.run,
-            [JunctionState(*row) for row in zip(*columns, strict=True)],
-            lanes["vehicleCount"].tolist() if lanes else [],
-            lanes["queueLength"].tolist() if lanes else [],
-            self._counters(now),
-            {
-                loop: {group: mode_name(mode) for group, mode in groups.items()}
-                for loop, groups in hub.modes.names().items()
-            },
-        )
-
-    def _counters(self, now: float) -> Counters:
-        totals = self._hub.totals
-        then, before, rate = self._observed
-        if now - then >= 1.0:
-            rate = (totals.observations - before) / (now - then)
-            self._observed = now, totals.observations, rate
-        return Counters(
-            observations_total=totals.observations,
-            rejected_total=self._tenant.rejects.total,
-            decisions_total=totals.decisions,
-            refused_total=totals.refused,
-            fallbacks_total=totals.fallbacks,
-            observations_per_s=round(rate, 1),
-            loop_latency_p50_ms=self._latency.percentile(50),
-            loop_latency_p99_ms=self._latency.percentile(99),
-            act_latency_p99_ms=self._act.percentile(99),
-        )
 
     def _close(self) -> None:
         self._selector.close()
