@@ -42,6 +42,12 @@ def test_what_is_put_is_got_and_found(address: str, tmp_path: Path) -> None:
     assert json.loads(found) == lamps[1]
 
 
+def test_what_people_wrote_is_shown_as_they_wrote_it(address: str) -> None:
+    lamp = {"id": "urn:ngsi-ld:Lamp:7", "type": "Lamp", "street": "文三路"}
+    said("put", "-", "--broker", address, given=json.dumps(lamp))
+    assert "文三路" in said("get", "urn:ngsi-ld:Lamp:7", "--broker", address)
+
+
 def test_the_broker_s_reason_is_told(address: str) -> None:
     assert "urn:ngsi-ld:Lamp:9" in said("get", "urn:ngsi-ld:Lamp:9", "--broker", address)
     assert "too wide" in said("query", "--broker", address)

@@ -28,7 +28,7 @@ def get(
 ) -> None:
     """Print one entity as JSON."""
     entity = BrokerClient(broker, tenant, context).ask("GET", f"entities/{quote(name, safe=':')}")
-    typer.echo(json.dumps(entity, indent=2))
+    typer.echo(json.dumps(entity, ensure_ascii=False, indent=2))
 
 
 @context_app.command()
