@@ -16,9 +16,9 @@ from cityloop.interconnection.broker.batches import Batches
 from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.context_fetch import Fetcher
 from cityloop.interconnection.broker.contexts import Contexts
-from cityloop.interconnection.broker.historian import Folder
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
+from cityloop.interconnection.broker.packing import Packing
 from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
@@ -73,7 +73,7 @@ class BrokerTenant:
         clock: Clock,
         contexts: Contexts,
         channel: Channel,
-        fold: Folder,
+        historian: HistoryProcess,
         page: int = TEMPORAL_PAGE,
         city: CityStores | None = None,
     ) -> None:
@@ -86,7 +86,10 @@ class BrokerTenant:
         self.entities = Entities(self.store)
         self.batches = Batches(self.store)
         self.queries = Queries(self.store)
-        self.temporal = Temporal(self.store, self.queries, fold, city.sights if city else None)
+        sights = city.sights if city else None
+        self.temporal = Temporal(self.store, self.queries, historian.fold, sights)
+        # The city's own worker sees to the log of a city.
+        self._packing = None if city else Packing(self.store, historian.pack)
         self.page = page
         self.subscriptions = Subscriptions(
             self.store, folder, contexts, channel, name, channel.reach
@@ -99,6 +102,8 @@ class BrokerTenant:
     def start(self) -> None:
         """Begin what runs beside the requests; needs a running event loop."""
         self.temporal.start()
+        if self._packing is not None:
+            self._packing.start()
         self.subscriptions.start(self.queries)
         if self.sighting is not None:
             loop = asyncio.get_running_loop()
@@ -124,6 +129,8 @@ class BrokerTenant:
             self.sighting.close()
         await self.subscriptions.close()
         await self.temporal.close()
+        if self._packing is not None:
+            await self._packing.close()
         self.queries.close()
         await self.store.close()
 
@@ -176,8 +183,8 @@ class Broker:
         return tenant
 
     def _made(self, name: str, folder: Path, city: CityStores | None = None) -> BrokerTenant:
-        channel, page, fold = self.notifier.channel(), self._temporal_page, self._historian.fold
-        return BrokerTenant(name, folder, self._clock, self.contexts, channel, fold, page, city)
+        channel, page, past = self.notifier.channel(), self._temporal_page, self._historian
+        return BrokerTenant(name, folder, self._clock, self.contexts, channel, past, page, city)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).

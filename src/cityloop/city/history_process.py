@@ -28,22 +28,34 @@ _CLOSE_S = 10.0
 _NICE = 5
 _TRIES = 2
 _FAULTS = OSError, BusyError, CorruptError
+_SEGMENT_BYTES = 32 << 20
+_SEGMENTS_AT_ONCE = 4
+"""Then it is the turn of a fold that waits."""
 _COMMAND = "from cityloop.city.history_process import main; main()"
 
 
-class Order(msgspec.Struct, array_like=True, frozen=True):
-    """Fold the log in the folder ``log`` up to ``until``."""
+class Order(msgspec.Struct, array_like=True, frozen=True, tag="fold"):
+    """Fold the log in the folder ``log`` up to ``until``; the answer: the position reached."""
 
     log: str
     history: str
     until: int
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True):
-    """What was reached; or what went wrong."""
+class Pack(msgspec.Struct, array_like=True, frozen=True, tag="pack"):
+    """Move some of the log in the folder ``log`` to segments; the answer: how many."""
 
-    position: int
+    log: str
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What came of an order; or what went wrong."""
+
+    number: int
     error: str = ""
+
+
+_read_order = msgspec.json.Decoder(Order | Pack).decode
 
 
 class HistoryProcess:
@@ -56,19 +68,26 @@ class HistoryProcess:
 
     async def fold(self, log: Path, history: Path, until: Position) -> Position:
         """``historian.Folder``: has the process do it."""
-        line = msgspec.json.encode(Order(str(log), str(history), until)) + b"\n"
+        return Position(await self._have_done(Order(str(log), str(history), until)))
+
+    async def pack(self, log: Path) -> int:
+        """``packing.Pack``: has the process do it."""
+        return await self._have_done(Pack(str(log)))
+
+    async def _have_done(self, order: Order | Pack) -> int:
+        line = msgspec.json.encode(order) + b"\n"
         # Whoever asks may be cancelled: the answer is to be taken off the line all the same.
         answer = await asyncio.shield(asyncio.create_task(self._answer(line)))
         if answer.error:
             raise OSError(answer.error)
-        return Position(answer.position)
+        return answer.number
 
     async def _answer(self, line: bytes) -> Answer:
         async with self._lock:
             for _ in range(_TRIES):
                 if not self._is_closed and (answer := await self._ask(line)):
                     return answer
-        return Answer(0, "the process that folds the history ended; see what it said before")
+        return Answer(0, "the process that folds and packs the log ended; see what it said before")
 
     async def _ask(self, line: bytes) -> Answer | None:
         """None where the process ended instead, of quiet or of a fault."""
@@ -124,7 +143,11 @@ def main() -> None:
             line = stdin.readline()
             if not line:
                 return
-            _carry_out(msgspec.json.decode(line, type=Order), lambda: is_told(0))
+            order: Order | Pack = _read_order(line)
+            if isinstance(order, Pack):
+                _answer(_packed(order))
+            else:
+                _carry_out(order, lambda: is_told(0))
 
 
 def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
@@ -142,10 +165,26 @@ def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
             answer = Answer(history.fold(log, Position(order.until)))
         except _FAULTS as error:
             answer = Answer(0, f"{order.history} stays behind its log: {error}")
-        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-        sys.stdout.buffer.flush()
+        _answer(answer)
         try:
             while not answer.error and not is_told() and history.merge():
                 pass
         except _FAULTS as error:
             _log.warning("history_in_many_files", why=str(error))
+
+
+def _answer(answer: Answer) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _packed(order: Pack) -> Answer:
+    from cityloop.city.clock import wall_time
+    from cityloop.interconnection.compaction import compact_bytes
+    from cityloop.interconnection.log import SqliteLog
+
+    try:
+        with closing(SqliteLog(Path(order.log), wall_time, readonly=True)) as log:
+            return Answer(compact_bytes(log, _SEGMENT_BYTES, at_most=_SEGMENTS_AT_ONCE))
+    except _FAULTS as error:
+        return Answer(0, f"{order.log} is not packed: {error}")

@@ -9,7 +9,7 @@ hub's writer gets its turn. What a kill left behind is cleared up by the next ru
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,8 @@ _DONE = "DELETE FROM batches WHERE position IN (SELECT position FROM batches \
 WHERE position <= (SELECT max(last) FROM segments) ORDER BY position LIMIT ?)"
 _HOT = "SELECT count(*) FROM batches WHERE position > \
 coalesce((SELECT max(last) FROM segments), 0)"
+_SIZES = "SELECT length(body) FROM batches WHERE position > \
+coalesce((SELECT max(last) FROM segments), 0) ORDER BY position"
 _EXTEND = "UPDATE sequences SET last = ? WHERE source = ? AND run = ? AND last = ?"
 
 
@@ -49,11 +51,33 @@ def compact(log: SqliteLog, batches: int = SEGMENT_BATCHES, *, at_most: int | No
     Raises BusyError when another process compacts this log, OSError when the disk is full: the log
     reads as before then.
     """
+    return _compact(
+        log, lambda connection: batches if number(connection, _HOT) >= batches else 0, at_most
+    )
+
+
+def compact_bytes(log: SqliteLog, size: int, *, at_most: int | None = None) -> int:
+    """As ``compact``, with as many batches at a time as have ``size`` bytes: where some hold
+    thousands of writes and others one."""
+
+    def as_many(connection: apsw.Connection) -> int:
+        total = 0
+        for batches, (length,) in enumerate(connection.execute(_SIZES), 1):
+            total += length
+            if total >= size:
+                return batches
+        return 0
+
+    return _compact(log, as_many, at_most)
+
+
+def _compact(log: SqliteLog, count: Callable[[apsw.Connection], int], at_most: int | None) -> int:
+    """``count``: of the batches that become the next segment; 0 where they are too few."""
     with alone(log.folder), opened(log) as connection:
         log.segments.mkdir(mode=0o700, exist_ok=True)
         _clear_up(log, connection)
         written = 0
-        while written != at_most and number(connection, _HOT) >= batches:
+        while written != at_most and (batches := count(connection)):
             _move(log, connection, batches)
             _clear_up(log, connection)
             written += 1
