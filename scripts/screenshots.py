@@ -32,10 +32,22 @@ PAGES = [
     "sensors",
     "loops",
     "sources",
+    "subscriptions",
     "plans",
     "retention",
     "exports",
 ]
+DETECTOR = "urn:ngsi-ld:LaneDetector:E2-J42_1"
+SUBSCRIPTION = {
+    "id": "urn:ngsi-ld:Subscription:queues",
+    "type": "Subscription",
+    "subscriptionName": "Queues for the fire brigade",
+    "entities": [{"type": "LaneDetector"}],
+    "q": "queueLength>3",
+    "throttling": 10,
+    "notification": {"format": "keyValues", "endpoint": {"uri": "http://127.0.0.1:9/queues"}},
+}
+"""Nobody listens at the port of `discard`: a subscriber that is down."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
@@ -108,6 +120,15 @@ def picture_pages(browser: Browser, language: str) -> None:
     for name in PAGES:
         camera.look(name)
         camera.take(name)
+    camera.look("entities?type=LaneDetector&q=queueLength%3E1")
+    camera.take("entities")
+    camera.look(f"entity/{DETECTOR}", ".entity canvas")
+    camera.take("entity")
+    camera.look(f"subscription/{SUBSCRIPTION['id']}")
+    camera.page.locator(".page input").first.fill(DETECTOR)
+    camera.page.locator(".page form button").first.click()
+    expect(camera.page.locator(".why .verdict")).not_to_be_empty()
+    camera.take("subscription")
     camera.look("alarms", "[data-act=shelve]")
     camera.page.locator("[data-act=shelve]").first.click()
     camera.take("shelve")
@@ -168,6 +189,7 @@ def act_as_people_do(city: RunningCity) -> None:
     alarms = until("alarms", lambda: city.get("/api/alarms") or None)
     body = {"by": "Li Wei", "note": "Maintenance is on its way"}
     city.post(f"/api/alarms/{alarms[0]['id']}/acknowledge", body).raise_for_status()
+    city.post("/ngsi-ld/v1/subscriptions", SUBSCRIPTION).raise_for_status()
 
 
 def main() -> None:

@@ -21,10 +21,11 @@ export class WhyPart {
   constructor(
     private readonly context: Context,
     private readonly id: string,
+    entity: string,
   ) {
     const { speech } = context;
     const own = speech.words.subscription.why;
-    this.field = h("input", { required: true, class: "long", autocomplete: "off", spellcheck: "false", placeholder: "urn:ngsi-ld:…" });
+    this.field = h("input", { required: true, class: "long", autocomplete: "off", spellcheck: "false", placeholder: "urn:ngsi-ld:…", value: entity });
     this.table = new DataTable(speech, { label: own.title, columns: this.columns(), key: ({ part, asks }) => `${part} ${asks}`, empty: "" });
     this.answer = h("div", { class: "why", role: "status" }, this.verdict, this.sentence, this.lastWrite);
     this.table.element.hidden = true;
@@ -34,6 +35,7 @@ export class WhyPart {
       void this.ask();
     });
     this.element = h("section", { class: "card", "aria-label": own.title }, h("h3", {}, own.title), h("p", { class: "help" }, own.help), form, this.answer, this.table.element);
+    if (entity !== "") void this.ask();
   }
 
   private async ask(): Promise<void> {

@@ -28,7 +28,7 @@ const PAGES: Record<Exclude<PageName, "city">, OpenPage> = {
   entities: (context, { subject, query }) => (subject === null ? new EntitiesPage(context, query) : new EntityPage(context, subject, query)),
   loops: (context) => new LoopPage(context),
   sources: (context) => new SourcePage(context),
-  subscriptions: (context, { subject, query }) => (subject === null ? new SubscriptionsPage(context, query) : new SubscriptionPage(context, subject)),
+  subscriptions: (context, { subject, query }) => (subject === null ? new SubscriptionsPage(context, query) : new SubscriptionPage(context, subject, query)),
   plans: (context) => new PlanPage(context),
   retention: (context) => new RetentionPage(context),
   exports: (context) => new ExportPage(context),

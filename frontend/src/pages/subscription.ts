@@ -35,13 +35,14 @@ export class SubscriptionPage implements Page {
   constructor(
     private readonly context: Context,
     private readonly id: string,
+    query: URLSearchParams,
   ) {
     const { speech } = context;
     const own = speech.words.subscription;
     this.pause = button(own.pause, () => this.turn(), { disabled: true });
     this.change = button(own.change, () => this.open(), { disabled: true });
     this.remove = button(own.remove, () => this.delete(), { class: "danger" });
-    this.why = new WhyPart(context, id);
+    this.why = new WhyPart(context, id, query.get("entity") ?? "");
     this.raw.setAttribute("aria-label", speech.words.entity.raw);
     this.resource = new Resource(speech, () => readSubscriptionOf(id), (one) => this.tell(one), RENEW_MS);
     const back = h("a", { class: "download", href: "#/subscriptions" }, own.back);

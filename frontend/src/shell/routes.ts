@@ -75,8 +75,9 @@ export function entitiesAddress(query: Record<string, string>): string {
   return `#/entities${asked(query)}`;
 }
 
-export function subscriptionAddress(id: string): string {
-  return `#/subscription/${encodeURIComponent(id)}`;
+/** `entity`: asks at once why the subscription was, or was not, told of it. */
+export function subscriptionAddress(id: string, entity = ""): string {
+  return `#/subscription/${encodeURIComponent(id)}${asked({ entity })}`;
 }
 
 /** The form of a new subscription to entities of a type. */

@@ -227,14 +227,17 @@ def test_a_subscription_that_fails_stands_out_with_its_error(desk: Page) -> None
 
 
 def test_why_something_was_not_sent_is_answered_part_by_part(desk: Page) -> None:
-    desk.goto("/#/subscription/urn:ngsi-ld:Subscription:air")
+    desk.goto(f"/#/entity/{AIR}3")
+    desk.get_by_role("link", name="air", exact=True).click()
     part = desk.get_by_role("region", name="Why was this not sent?")
-    part.get_by_label("Entity").fill(f"{AIR}3")
-    part.get_by_role("button", name="Ask").click()
-    expect(part.locator(".verdict")).to_have_text("The entity is not what it asks for.")
+    expect(part.get_by_label("Entity")).to_have_value(f"{AIR}3")
+    expect(part.locator(".why .verdict")).to_have_text("The entity is not what it asks for.")
     failed = part.get_by_role("row").filter(has_text="condition (q)")
     expect(failed).to_contain_text("NO2>50")
-    expect(failed).to_contain_text("no")
+    expect(failed).to_contain_text("NO2 = 3")
+    part.get_by_label("Entity").fill(f"{AIR}99")
+    part.get_by_role("button", name="Ask").click()
+    expect(part.locator(".why .verdict")).to_have_text("There is no such entity.")
 
 
 def test_a_subscription_is_made_paused_changed_and_deleted_by_the_person_on_duty(
