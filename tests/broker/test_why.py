@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cityloop.interconnection.broker.contexts import CORE_TERMS
+from tests.broker.desk import desk, subscribed
 from tests.broker.hearer import Hearer, hearing
 from tests.broker.scene import Broker, drive, running, subscription
 
@@ -16,8 +17,8 @@ def answer(tmp_path: Path, write: bool = True, **members: Any) -> dict[str, Any]
     said: dict[str, Any] = {}
 
     async def scene() -> None:
-        async with hearing() as hearer, running(tmp_path) as broker:
-            id_ = await broker.subscriptions.create(subscription(hearer, **members), CORE_TERMS)
+        async with desk(tmp_path) as broker:
+            id_ = await subscribed(broker, **members)
             if write:
                 await broker.write(LAMP, 3)
             said.update(broker.subscriptions.why(id_, LAMP, CORE_TERMS))
@@ -161,22 +162,21 @@ def test_a_deletion_that_nobody_asked_for(tmp_path: Path) -> None:
 
 def test_after_a_restart_the_stamps_of_the_entity_tell(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with hearing() as hearer:
-            async with running(tmp_path) as broker:
-                id_ = await ready(broker, hearer, watchedAttributes=["colour"])
-                await broker.write(LAMP, 1)
-            async with running(tmp_path) as broker:
-                said = broker.subscriptions.why(id_, LAMP, CORE_TERMS)
-                assert failed(said) == [("watchedAttributes", "colour", "level")]
+        async with desk(tmp_path) as broker:
+            id_ = await subscribed(broker, watchedAttributes=["colour"])
+            await broker.write(LAMP, 1)
+        async with desk(tmp_path) as broker:
+            said = broker.subscriptions.why(id_, LAMP, CORE_TERMS)
+            assert failed(said) == [("watchedAttributes", "colour", "level")]
 
     drive(scene())
 
 
 def test_all_that_ask_about_an_entity_like_this_one(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with hearing() as hearer, running(tmp_path) as broker:
+        async with desk(tmp_path) as broker:
             for body in ({"q": "level>9"}, {"isActive": False}, {"entities": [{"type": "Car"}]}):
-                await ready(broker, hearer, **body)
+                await subscribed(broker, **body)
             await broker.write(LAMP, 1)
             all_ = broker.subscriptions.why_all(LAMP, CORE_TERMS)
             assert [said["verdict"] for said in all_] == ["notMatching", "paused"]
