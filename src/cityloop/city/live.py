@@ -99,6 +99,8 @@ class LiveCity:
             {**site.devices, **registered_sensors(site.registered)},
             watched_junctions(site.network),
         )
+        self.parts: list[Callable[[], HealthPart]] = []
+        """Of the web's own process, beside what it reads."""
         self.doors = Doors(site.folder, self._ask)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
@@ -145,6 +147,7 @@ class LiveCity:
         parts.append(HealthPart("context", True, seen, why))
         log = self.desk.log_error
         parts.append(HealthPart("log", True, not log, log and f"nothing can be recorded: {log}"))
+        parts += [part() for part in self.parts]
         return Health(parts)
 
     def map(self) -> MapData:

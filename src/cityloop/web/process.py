@@ -35,6 +35,7 @@ async def _serve(spec: WebSpec, supervisor: Line) -> None:
     broker = CityApi(partial(open_city_broker, spec.site, spec.hub), wanted=wanted)
     server = _Server(create_app(city, ASSETS, broker=broker), supervisor, spec.port)
     city.start(asyncio.get_running_loop(), server.end)
+    city.parts.append(broker.health)
     broker.start()
     try:
         await server.serve()

@@ -8,6 +8,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from cityloop.city.broker import Broker
+from cityloop.city.surface import HealthPart
 from cityloop.kernel.errors import BusyError, CorruptError
 from cityloop.standards.cim.problems import Problem
 from cityloop.web.ngsild.app import NgsiLdApp, told
@@ -27,6 +28,11 @@ class CityApi:
         self._broker: Broker | None = None
         self._app: NgsiLdApp | None = None
         self._opener: asyncio.Task[None] | None = None
+        self._failing = ""
+
+    def health(self) -> HealthPart:
+        """Whether it can answer; one that nobody asked yet can."""
+        return HealthPart("broker", True, not self._failing, self._failing)
 
     def start(self) -> None:
         """Open where subscribers wait; needs a running event loop."""
@@ -37,7 +43,8 @@ class CityApi:
         while self._app is None:
             try:
                 self._opened()
-            except (OSError, BusyError) as error:
+            except (OSError, BusyError, CorruptError) as error:
+                self._failing = f"subscribers are not told: {error}"
                 _log.info("subscribers wait for the city's log", why=str(error))
                 await asyncio.sleep(_RETRY_S)
 
@@ -46,6 +53,7 @@ class CityApi:
             self._broker = self._open_broker()
             self._broker.start()
             self._app = NgsiLdApp(self._broker)
+            self._failing = ""
         return self._app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,8 +61,8 @@ class CityApi:
         try:
             app = self._opened()
         except (OSError, BusyError, CorruptError) as error:
-            why = f"the city's log cannot be read: {error}; try again in a second"
-            await told(Problem("InternalError", why, status=503), send)
+            self._failing = f"the city's log cannot be read: {error}; try again in a second"
+            await told(Problem("InternalError", self._failing, status=503), send)
             return
         await app(scope, receive, send)
 
