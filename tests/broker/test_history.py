@@ -158,7 +158,7 @@ class Pasts:
 
 
 @given(WRITES, st.sets(st.integers(1, 8), max_size=3), QUERIES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_past_is_the_same_whenever_it_is_folded(
     writes: list[Write], folds: set[int], query: TemporalQuery
 ) -> None:
@@ -206,7 +206,7 @@ METHODS = ("totalCount", "sum", "avg", "min", "max", "sumsq")
     st.sampled_from([Period(), Period(ms=7_000), Period(ms=60_000)]),
     st.integers(0, 20),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_columns_sum_up_to_what_single_instances_do(
     pasts_told: list[dict[str, Any]], folds: set[int], period: Period, start: int
 ) -> None:
