@@ -34,7 +34,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterat
 
 @api.parametrize()
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     derandomize=True,
