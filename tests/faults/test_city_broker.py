@@ -9,6 +9,7 @@ from queue import Queue
 from threading import Thread
 from typing import Any
 
+import httpx
 import pytest
 from tests.faults.running import RunningCity, running, until
 from tests.faults.town import LAMP, OTHER_LAMP, build_real_town, open_door, push
@@ -98,6 +99,15 @@ def test_what_sources_said_over_time_is_told_with_what_clients_wrote(
     for window in (f"&timerel=after&timeAt={since}", "&lastN=3"):
         told = city.get(asked + window)["illuminanceLevel"]["values"]
         assert [value for value, _ in told] == [0.11, 0.12, 0.13]
+
+
+def test_what_sources_said_is_not_said_to_be_deleted(city: RunningCity, door: int) -> None:
+    say(city, door, 0.2)
+    past = f"http://127.0.0.1:{city.port}{API}/temporal/entities/{LAMP}"
+    for what in (past, f"{past}/attrs/illuminanceLevel"):
+        answer = httpx.delete(what)
+        assert answer.status_code == 422
+        assert "retention" in answer.json()["detail"]
 
 
 def test_of_source_and_client_the_one_that_spoke_last_is_believed(

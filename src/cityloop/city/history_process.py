@@ -144,10 +144,13 @@ def main() -> None:
             if not line:
                 return
             order: Order | Pack = _read_order(line)
-            if isinstance(order, Pack):
-                _answer(_packed(order))
-            else:
-                _carry_out(order, lambda: is_told(0))
+            try:
+                if isinstance(order, Pack):
+                    _answer(_packed(order))
+                else:
+                    _carry_out(order, lambda: is_told(0))
+            except BrokenPipeError:  # who asked was killed; another one will ask again
+                return
 
 
 def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
@@ -174,8 +177,8 @@ def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
 
 
 def _answer(answer: Answer) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-    sys.stdout.buffer.flush()
+    # Not by way of a buffer, which would try again when the interpreter ends.
+    os.write(1, msgspec.json.encode(answer) + b"\n")
 
 
 def _packed(order: Pack) -> Answer:

@@ -79,13 +79,18 @@ class Temporal:
         return known is None or "deletedAt" in known.kept
 
     async def delete(self, id_: str) -> None:
-        """Delete all of an entity's history (5.6.16)."""
-        await self._known(id_)
+        """Delete all of an entity's history (5.6.16); raises Problem for what sources said."""
+        await self._check_not_said(await self._known(id_))
         await self._commit(Forget(id_, self.now()))
 
     async def delete_attribute(self, id_: str, attribute: str, dataset: str | None) -> None:
-        """Delete an attribute's history, or that of a ``dataset`` of it (5.6.13)."""
-        found = await self._known(id_, frozenset([attribute]))
+        """Delete an attribute's history, or that of a ``dataset`` of it (5.6.13).
+
+        Raises Problem for what sources said.
+        """
+        asked = frozenset([attribute])
+        found = await self._known(id_, asked)
+        await self._check_not_said(found, asked)
         if not any(dataset in (None, moment.dataset) for moment in found.moments):
             raise Problem("ResourceNotFound", f"the history of {id_} has no such attribute")
         await self._commit(Forget(id_, self.now(), attribute, dataset))
@@ -167,6 +172,21 @@ class Temporal:
     async def _known(self, id_: str, attributes: frozenset[str] | None = None) -> Evolution:
         everything = TemporalQuery(time_property="modifiedAt")
         return await self.retrieve(id_, everything, attributes)
+
+    async def _check_not_said(
+        self, found: Evolution, attributes: frozenset[str] | None = None
+    ) -> None:
+        """Raise Problem where it is no client's: deleted here, it would be told all the same."""
+        newest = TemporalQuery(last_n=1)
+        said = await self._read(
+            lambda past: past.sights and past.sights.moments(found.kept, newest, attributes)
+        )
+        if said:
+            raise Problem(
+                "OperationNotSupported",
+                f"sources of the city said this of {found.kept['id']}; their record is erased by "
+                "the city's retention alone",
+            )
 
     async def _commit(self, write: Past | Revise | Forget) -> None:
         held = self._store.held(write.id)
