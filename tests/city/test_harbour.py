@@ -86,7 +86,8 @@ def test_it_runs_with_the_loop_in_charge_of_junctions_with_crossings(
     settings = (folder / "city.toml").read_text(encoding="utf-8")
     short = settings.replace("seed = 1", "seed = 1\nhour_s = 240")
     (folder / "city.toml").write_text(short, encoding="utf-8")
-    options = ["--runs", "1", "--speed", "max", "--port", str(free_port)]
+    # Slow enough that the recordings, played by a process of their own, are there in time.
+    options = ["--runs", "1", "--speed", "20", "--port", str(free_port)]
     command = [sys.executable, "-m", "cityloop", "up", str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
