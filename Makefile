@@ -74,7 +74,7 @@ compile := $(uv) pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-annotate --no-header --upgrade
 
 lock: $(own_uv) ## renew requirements.lock and those of the tools
-	@$(compile) --all-extras --group dev -o requirements.lock pyproject.toml
+	@$(compile) --all-extras --group dev --group servers -o requirements.lock pyproject.toml
 	@$(compile) --group node -o requirements-node.lock
 	@$(compile) --group clients -o requirements-clients.lock
 
@@ -86,7 +86,7 @@ clean: ## everything made by make
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "cityloop needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)." \
 		"Name another: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "Setting up Python packages (once; about 400 MB) …"
+	@echo "Setting up Python packages (once; about 700 MB) …"
 	@[ -x $(bin)/python ] || $(uv) venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
 	@$(uv) pip sync -q --python $(bin)/python --require-hashes requirements.lock
 	@$(uv) pip install -q --python $(bin)/python --no-deps --no-build-isolation -e .
