@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto
+.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto objects
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,10 +37,10 @@ help: ## this list
 run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
 	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
 
-test: setup chromium mosquitto .tools/clients/.done ## the tests, but those marked slow
+test: setup chromium mosquitto .tools/clients/.done .tools/objects/.done ## the tests, but those marked slow
 	@$(bin)/pytest -m "not slow"
 
-test-all: setup chromium mosquitto .tools/clients/.done ## every test
+test-all: setup chromium mosquitto .tools/clients/.done .tools/objects/.done ## every test
 	@$(bin)/pytest
 
 check: setup ## format, lint, types, layers, front end
@@ -77,6 +77,7 @@ lock: $(own_uv) ## renew requirements.lock and those of the tools
 	@$(compile) --all-extras --group dev --group servers -o requirements.lock pyproject.toml
 	@$(compile) --group node -o requirements-node.lock
 	@$(compile) --group clients -o requirements-clients.lock
+	@$(compile) --group objects -o requirements-objects.lock
 
 clean: ## everything made by make
 	@rm -rf .venv .tools site dist $(dir $(page)) frontend/node_modules .mypy_cache .ruff_cache .pytest_cache \
@@ -111,6 +112,14 @@ clean: ## everything made by make
 	@echo "Setting up others' clients of the context broker, for the tests (once) …"
 	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/clients
 	@$(uv) pip sync -q --python .tools/clients/bin/python --require-hashes requirements-clients.lock
+	@touch $@
+
+objects: .tools/objects/.done # an S3-compatible object store, for a scaled city on one machine
+
+.tools/objects/.done: requirements-objects.lock | $(own_uv)
+	@echo "Setting up an object store, for the tests (once) …"
+	@$(uv) venv -q --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/objects
+	@$(uv) pip sync -q --python .tools/objects/bin/python --require-hashes requirements-objects.lock
 	@touch $@
 
 frontend/node_modules/.done: frontend/package-lock.json | $(own_node)

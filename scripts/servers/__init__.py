@@ -1,0 +1,1 @@
+"""Real servers on loopback, for tests and for ``make run-scaled``: one context manager each."""
