@@ -13,6 +13,7 @@ from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
 from cityloop.interconnection.broker.dispatch import Notifier
 from cityloop.interconnection.broker.held import Held, written
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
+from cityloop.interconnection.broker.sqlite_tables import SqliteTables, sqlite_contexts
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.kernel.clock import Clock
@@ -35,13 +36,11 @@ class Broker:
         notifier: Notifier | None = None,
     ) -> None:
         self.clock = clock
-        self.store = EntityStore(folder, clock)
+        self.store = EntityStore(SqliteTables(folder, clock), clock)
         self.process = NotifierProcess(reach, ca)
         channel = self.process.channel()
-        contexts = Contexts(ContextBook(folder / "contexts.db"), {})
-        self.subscriptions = Subscriptions(
-            self.store, folder, contexts, notifier or channel, "", reach
-        )
+        contexts = Contexts(ContextBook(sqlite_contexts(folder / "contexts.db")), {})
+        self.subscriptions = Subscriptions(self.store, contexts, notifier or channel, "", reach)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
 

@@ -10,6 +10,7 @@ from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.context_fetch import Fetcher
 from cityloop.interconnection.broker.contexts import Contexts
 from cityloop.interconnection.broker.offline import read_offline
+from cityloop.interconnection.broker.sqlite_tables import sqlite_contexts
 from cityloop.standards.cim.problems import Problem
 
 SPEED = {"@context": {"speed": "https://x.org/speed"}}
@@ -17,7 +18,7 @@ URL = "https://example.org/context.jsonld"
 
 
 def opened(folder: Path, offline: dict[str, object] | None = None) -> Contexts:
-    return Contexts(ContextBook(folder / "contexts.db"), offline or {}, None)
+    return Contexts(ContextBook(sqlite_contexts(folder / "contexts.db")), offline or {}, None)
 
 
 def kind_of(contexts: Contexts, context: object) -> str:

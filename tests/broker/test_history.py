@@ -17,7 +17,7 @@ from cityloop.interconnection.broker.held import Held, written
 from cityloop.interconnection.broker.history import HistoryFold
 from cityloop.interconnection.broker.past_files import PastFiles
 from cityloop.interconnection.broker.past_rows import PastRows, instances, instances_of, numbered
-from cityloop.interconnection.broker.state import State
+from cityloop.interconnection.broker.state import SqliteState
 from cityloop.interconnection.broker.summaries import Summed, summed, window_of
 from cityloop.interconnection.broker.tail import Tail
 from cityloop.interconnection.log import SqliteLog
@@ -112,7 +112,7 @@ class Pasts:
     """A log of writes to one entity, one a commit; the past is read from it as it is folded."""
 
     def __init__(self, folder: Path, writes: Sequence[Write]) -> None:
-        self._state = State(folder)
+        self._state = SqliteState(folder)
         kept = entity({})
         self._state.apply([written(None, Held(1, kept), Put(kept))], Position(0))
         self._log = SqliteLog(folder, wall_time)
@@ -136,7 +136,7 @@ class Pasts:
 
     def moments(self, query: TemporalQuery) -> list[Moment]:
         files = PastFiles(self._folder)
-        reader = PastReader(self._state.connection, files.now(), self._tail.seen())
+        reader = PastReader(self._state.reader, files.now(), self._tail.seen())
         found = reader.evolution(ID, query)
         files.close()
         assert found
@@ -144,7 +144,7 @@ class Pasts:
 
     def summed(self, query: TemporalQuery) -> Summed:
         files = PastFiles(self._folder)
-        reader = PastReader(self._state.connection, files.now(), self._tail.seen())
+        reader = PastReader(self._state.reader, files.now(), self._tail.seen())
         window = window_of(query)
         assert window
         with ThreadPoolExecutor(2) as threads:

@@ -42,11 +42,11 @@ def test_each_write_is_in_the_files_once_though_the_process_is_killed(tmp_path: 
     async def run() -> None:
         log, process = SqliteLog(tmp_path, wall_time), HistoryProcess()
         append(log, 1)
-        assert await process.fold(tmp_path, history, Position(1)) == 1
+        assert await process.fold(str(tmp_path), history, Position(1)) == 1
         (child,) = psutil.Process().children()
         append(log, 2)
         child.kill()
-        assert await process.fold(tmp_path, history, Position(2)) == 2
+        assert await process.fold(str(tmp_path), history, Position(2)) == 2
         await process.close()
         log.close()
 
@@ -60,13 +60,13 @@ def test_a_file_that_a_kill_left_without_a_name_goes(tmp_path: Path) -> None:
     async def run() -> None:
         log, process = SqliteLog(tmp_path, wall_time), HistoryProcess()
         append(log, 1)
-        await process.fold(tmp_path, history, Position(1))
+        await process.fold(str(tmp_path), history, Position(1))
         await process.close()
         half = history / "000000000002-000000000009.0.parquet"
         half.write_bytes(b"half")
         append(log, 2)
         again = HistoryProcess()
-        await again.fold(tmp_path, history, Position(2))
+        await again.fold(str(tmp_path), history, Position(2))
         await again.close()
         log.close()
         assert not half.exists()

@@ -12,7 +12,7 @@ from cityloop.interconnection.broker.dispatch import WINDOW, Dispatch
 from cityloop.interconnection.broker.notifier import Notifier, RefusedError
 from cityloop.interconnection.broker.outbox import Outbox
 from cityloop.interconnection.broker.parcels import Orders, Reports, Target
-from cityloop.interconnection.sqlite import open_database, transaction
+from cityloop.interconnection.broker.state import SqliteState
 
 SUBSCRIBERS = (1, 2, 3)
 ADDRESS = "http://subscriber.example/"
@@ -38,14 +38,13 @@ class Scene:
     """A dispatch over ``folder`` with a notifier that may be lost."""
 
     def __init__(self, folder: Path, subscriber: Subscriber) -> None:
-        path = folder / "outbox.db"
-        self.connection = open_database(path, "", version=1, synchronous="OFF", readonly=False)
-        self.outbox = Outbox(self.connection, 0)
+        self.state = SqliteState(folder)
+        self.outbox = Outbox(self.state.database, 0, self.state.next_number)
         self.subscriber = subscriber
         self.notifier: Notifier | None = None
         self.due: dict[int, list[int]] = {s: [] for s in SUBSCRIBERS}
         self.number = 0
-        self.dispatch = Dispatch(self.connection, self.outbox, self, lambda: 1_000)
+        self.dispatch = Dispatch(self.outbox, self, lambda: 1_000)
         for s in SUBSCRIBERS:
             self.aim(s)
 
@@ -75,7 +74,7 @@ class Scene:
         self.number += 1
         for s in to:
             self.due[s].append(self.number)
-        with transaction(self.connection):
+        with self.outbox.transaction():
             self.outbox.put(1_000, b"%d" % self.number, sorted(to))
         self.dispatch.wake()
 
@@ -135,7 +134,7 @@ def test_everything_due_is_told_in_order_whatever_fails(
         assert {s: once(here.subscriber.heard[s]) for s in SUBSCRIBERS} == here.due
         here.dispatch.close()
         assert (here.outbox.page(0, 9), here.outbox.waiting()) == ([], [])
-        here.connection.close()
+        here.state.close()
 
     asyncio.run(scene())
 
@@ -143,7 +142,7 @@ def test_everything_due_is_told_in_order_whatever_fails(
 def test_what_waits_for_a_subscription_that_is_gone_is_dropped(tmp_path: Path) -> None:
     async def scene() -> None:
         here = Scene(tmp_path, Subscriber())
-        with transaction(here.connection):
+        with here.outbox.transaction():
             here.outbox.put(1_000, b"1", [99])
             here.outbox.put(1_000, b"2", [99])
             here.outbox.hold([(99, 2)])
@@ -152,6 +151,6 @@ def test_what_waits_for_a_subscription_that_is_gone_is_dropped(tmp_path: Path) -
         await here.told()
         here.dispatch.close()
         assert (here.outbox.page(0, 9), here.outbox.waiting()) == ([], [])
-        here.connection.close()
+        here.state.close()
 
     asyncio.run(scene())

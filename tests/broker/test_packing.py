@@ -6,6 +6,7 @@ from pathlib import Path
 from cityloop.city.clock import wall_time
 from cityloop.city.history_process import HistoryProcess
 from cityloop.interconnection.broker.packing import Packing
+from cityloop.interconnection.broker.sqlite_tables import SqliteTables
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Position
@@ -43,7 +44,7 @@ def test_a_log_that_is_packed_says_the_same_in_less_room(tmp_path: Path) -> None
 
 def test_a_long_log_is_packed_when_nothing_is_written(tmp_path: Path) -> None:
     async def walk() -> Path:
-        store = EntityStore(tmp_path, wall_time)
+        store = EntityStore(SqliteTables(tmp_path, wall_time), wall_time)
         asked: asyncio.Future[Path] = asyncio.get_running_loop().create_future()
 
         async def pack(folder: Path) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from cityloop.city.clock import wall_time
 from cityloop.interconnection.broker.held import Held, Written, written
+from cityloop.interconnection.broker.sqlite_tables import SqliteTables
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.ports import Position
@@ -24,7 +25,7 @@ def kept(name: str, value: Any, *types: str) -> dict[str, Any]:
 
 
 def opened(folder: Path) -> EntityStore:
-    store = EntityStore(folder, wall_time)
+    store = EntityStore(SqliteTables(folder, wall_time), wall_time)
     store.recover()
     return store
 
@@ -91,11 +92,11 @@ def test_tables_that_were_lost_are_folded_again_from_the_log(tmp_path: Path) -> 
             "SELECT id, doc FROM entities",
             "SELECT type, id FROM entity_types JOIN entities USING (e)",
         )
-        told = [sorted(store.connection.execute(table)) for table in tables]
+        told = [sorted(store.state.database.execute(table)) for table in tables]
         await store.close()
         (tmp_path / "broker.db").unlink()
         again = opened(tmp_path)
-        assert [sorted(again.connection.execute(table)) for table in tables] == told
+        assert [sorted(again.state.database.execute(table)) for table in tables] == told
         assert value_of(again, "urn:b") is None
         await again.close()
 

@@ -20,10 +20,12 @@ from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.operations import Entities, any_entity
 from cityloop.interconnection.broker.packing import Packing
 from cityloop.interconnection.broker.past_sights import PastSights
+from cityloop.interconnection.broker.ports import BrokerTables, StoreLog
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sighting import Sighting
-from cityloop.interconnection.broker.store import EntityStore, StoreLog
+from cityloop.interconnection.broker.sqlite_tables import SqliteTables, sqlite_contexts
+from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
 from cityloop.interconnection.context import SqliteContext
@@ -69,7 +71,7 @@ class BrokerTenant:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        tables: BrokerTables,
         clock: Clock,
         contexts: Contexts,
         channel: Channel,
@@ -78,7 +80,7 @@ class BrokerTenant:
         city: CityStores | None = None,
     ) -> None:
         self.name = name
-        self.store = EntityStore(folder, clock, city.log if city else None)
+        self.store = EntityStore(tables, clock, city.log if city else None)
         self.sighting: Sighting | None = None
         if city is not None:
             self.sighting = Sighting(self.store, city.context, city.log, city.known)
@@ -91,9 +93,7 @@ class BrokerTenant:
         # The city's own worker sees to the log of a city.
         self._packing = None if city else Packing(self.store, historian.pack)
         self.page = page
-        self.subscriptions = Subscriptions(
-            self.store, folder, contexts, channel, name, channel.reach
-        )
+        self.subscriptions = Subscriptions(self.store, contexts, channel, name, channel.reach)
         channel.begun = self.subscriptions.following.dispatch.restart
         channel.report = self.subscriptions.following.dispatch.report
         self.store.recover()
@@ -164,7 +164,7 @@ class Broker:
         self._root = root
         self._clock = clock
         self._temporal_page = temporal_page
-        book = ContextBook(root / "contexts.db")
+        book = ContextBook(sqlite_contexts(root / "contexts.db"))
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self.notifier = NotifierProcess(reach, ca)
         self._historian = HistoryProcess()
@@ -184,7 +184,8 @@ class Broker:
 
     def _made(self, name: str, folder: Path, city: CityStores | None = None) -> BrokerTenant:
         channel, page, past = self.notifier.channel(), self._temporal_page, self._historian
-        return BrokerTenant(name, folder, self._clock, self.contexts, channel, past, page, city)
+        tables = SqliteTables(folder, self._clock)
+        return BrokerTenant(name, tables, self._clock, self.contexts, channel, past, page, city)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
         """A tenant by its name; with ``create`` it is made when new (5.5.10).

@@ -66,9 +66,9 @@ class HistoryProcess:
         self._lock = asyncio.Lock()
         self._is_closed = False
 
-    async def fold(self, log: Path, history: Path, until: Position) -> Position:
+    async def fold(self, log: str, history: Path, until: Position) -> Position:
         """``historian.Folder``: has the process do it."""
-        return Position(await self._have_done(Order(str(log), str(history), until)))
+        return Position(await self._have_done(Order(log, str(history), until)))
 
     async def pack(self, log: Path) -> int:
         """``packing.Pack``: has the process do it."""

@@ -2,39 +2,39 @@
 
 import secrets
 import threading
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cityloop.interconnection.sqlite import open_database, sqlite_errors
+from cityloop.interconnection.broker.ports import Database
 from cityloop.standards.cim.hosted import KeptContext, Kind
 
-_SCHEMA = """
+CONTEXTS_LAYOUT = 2
+CONTEXTS_SCHEMA = """
 CREATE TABLE contexts (
     id TEXT PRIMARY KEY, url TEXT UNIQUE, kind TEXT NOT NULL, created INTEGER NOT NULL,
     document BLOB NOT NULL, tenant TEXT NOT NULL
 ) WITHOUT ROWID
 """
 _COLUMNS = "id, url, kind, created, document, tenant"
+_PUT = f"INSERT INTO contexts({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+_REMOVE = "DELETE FROM contexts WHERE id = ?"
 
 
 class ContextBook:
-    """All kept @contexts, in memory and in ``path``; what was written survives a power cut.
+    """All kept @contexts, in memory and in ``database``; what was written survives a power cut.
 
     Found by id or URL. Methods that write wait for the disk: call them in a thread.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._database = open_database(path, _SCHEMA, version=2, synchronous="FULL", readonly=False)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._lock = threading.Lock()
-        with sqlite_errors(path):
-            rows = self._database.execute(f"SELECT {_COLUMNS} FROM contexts ORDER BY created")
-            kept = [
-                KeptContext(name, url, kind, created, msgspec.json.decode(document), tenant)
-                for name, url, kind, created, document, tenant in rows
-            ]
+        rows = database.execute(f"SELECT {_COLUMNS} FROM contexts ORDER BY created")
+        kept = [
+            KeptContext(name, url, kind, created, msgspec.json.decode(document), tenant)
+            for name, url, kind, created, document, tenant in rows
+        ]
         self._by_id = {each.id: each for each in kept}
         self._by_url = {each.url: each for each in kept if each.url is not None}
 
@@ -51,13 +51,12 @@ class ContextBook:
     ) -> KeptContext:
         """Keep a @context; one of the same URL is replaced, and keeps its id and its count."""
         body = msgspec.json.encode(document)
-        with self._lock, sqlite_errors(self._path):
+        with self._lock:
             known = self._by_url.get(url) if url else None
             kept = known or KeptContext(secrets.token_hex(16), url, kind, now, document, tenant)
-            self._database.execute(
-                f"INSERT OR REPLACE INTO contexts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-                (kept.id, url, kind, now, body, tenant),
-            )
+            with self._database.transaction():
+                self._database.execute(_REMOVE, (kept.id,))
+                self._database.execute(_PUT, (kept.id, url, kind, now, body, tenant))
             kept.document, kept.created = document, now
             self._by_id[kept.id] = kept
             if url:
@@ -66,8 +65,8 @@ class ContextBook:
 
     def delete(self, kept: KeptContext) -> None:
         """Forget a @context."""
-        with self._lock, sqlite_errors(self._path):
-            self._database.execute("DELETE FROM contexts WHERE id = ?", (kept.id,))
+        with self._lock:
+            self._database.execute(_REMOVE, (kept.id,))
             self._by_id.pop(kept.id, None)
             if kept.url:
                 self._by_url.pop(kept.url, None)

@@ -8,15 +8,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import apsw
 import structlog
 
 from cityloop.interconnection.broker.deliveries import Deliveries
 from cityloop.interconnection.broker.outbox import News, Outbox
 from cityloop.interconnection.broker.parcels import GivenBack, Orders, Reports, Resume, Tell, Told
 from cityloop.interconnection.broker.underway import UnderWay
-from cityloop.interconnection.sqlite import transaction
 from cityloop.kernel.clock import Clock
+from cityloop.kernel.errors import BusyError, CorruptError
 
 _log = structlog.get_logger()
 
@@ -68,10 +67,7 @@ class Dispatch:
     """The lanes of one tenant; for the loop's thread. ``cooldown_s``: by subscription, how long to
     leave its subscriber alone after a failure."""
 
-    def __init__(
-        self, connection: apsw.Connection, outbox: Outbox, notifier: Notifier, clock: Clock
-    ) -> None:
-        self._connection = connection
+    def __init__(self, outbox: Outbox, notifier: Notifier, clock: Clock) -> None:
         self._outbox = outbox
         self._notifier = notifier
         self._clock = clock
@@ -289,10 +285,10 @@ class Dispatch:
         due = self.deliveries.due(everything=everything)
         if due or self._in_hand.unwritten:
             try:
-                with transaction(self._connection):
+                with self._outbox.transaction():
                     self._in_hand.write(self._clock(), everything=everything)
                     self.deliveries.write(due)
-            except apsw.Error as error:
+            except (OSError, BusyError, CorruptError) as error:
                 _log.error("outbox_not_writable", error=str(error))
                 self._again_s(1.0)
                 return False

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import apsw
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from cityloop.interconnection.broker.past_rows import (
     texts,
 )
 from cityloop.interconnection.broker.past_sights import PastSights
+from cityloop.interconnection.broker.ports import Reader
 from cityloop.interconnection.broker.tail import Seen
 from cityloop.interconnection.sqlite import rows
 from cityloop.kernel.ports import Position
@@ -61,7 +61,7 @@ class PastReader:
     them, in a city.
     """
 
-    entities: apsw.Connection
+    entities: Reader
     files: Files
     tail: Seen
     sights: PastSights | None = None
@@ -127,11 +127,11 @@ class PastReader:
         return self._described(id_, self.corrections(id_))
 
     def _described(self, id_: str, known: Corrections) -> Kept | None:
-        row = self.entities.execute("SELECT doc FROM entities WHERE id = ?", (id_,)).fetchone()
+        doc = self.entities.document(id_)
         past = known.described
-        if row is None:
+        if doc is None:
             return {**past, "attrs": {}} if past else None
-        kept: Kept = _decode(row[0])
+        kept: Kept = _decode(doc)
         kept.pop("scope", None)  # its instances tell of it
         if past is not None:
             kept["type"] = list(dict.fromkeys([*kept["type"], *past["type"]]))

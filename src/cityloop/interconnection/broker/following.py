@@ -59,8 +59,8 @@ class Following:
     def __init__(self, store: EntityStore, notifier: Notifier) -> None:
         self._store = store
         self._clock = store.clock
-        self._outbox = Outbox(store.connection, store.log.last())
-        self.dispatch = Dispatch(store.connection, self._outbox, notifier, store.clock)
+        self._outbox = Outbox(store.state.database, store.log.last(), store.state.next_number)
+        self.dispatch = Dispatch(self._outbox, notifier, store.clock)
         self._followers: dict[int, Follower] = {}
         self._matching = Matching()
         self._idle = Matching()

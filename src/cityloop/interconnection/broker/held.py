@@ -1,5 +1,6 @@
 """An entity as the store holds it, and what one write made of it."""
 
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from cityloop.standards.cim.alike import Draft
@@ -117,3 +118,40 @@ def expires_of(kept: Kept) -> int | None:
     """When an entity vanishes, in ms; None where it stays."""
     told = kept.get("expiresAt")
     return read_datetime(told) if told else None
+
+
+States: TypeAlias = dict[int, Held | None]
+"""By key what an entity is; None where it is not."""
+
+
+def first_and_last(done: Iterable[Written]) -> tuple[States, States]:
+    """What each entity was before all that was done to it, and what it is after that."""
+    first: States = {}
+    last: States = {}
+    for one in done:
+        if one.before is not None:
+            first.setdefault(one.before.key, one.before)
+            if one.after is None:
+                last[one.before.key] = None
+        if one.after is not None:
+            first.setdefault(one.after.key, None)
+            last[one.after.key] = one.after
+    return first, last
+
+
+def changed_types(
+    first: Mapping[int, Held | None], last: Mapping[int, Held | None]
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Types with the keys of entities that had them before and may not have them now, and that
+    have them now."""
+    removed: list[tuple[str, int]] = []
+    added: list[tuple[str, int]] = []
+    for key, after in last.items():
+        before = first[key]
+        if before is not None and after is not None and before.types == after.types:
+            continue
+        if before is not None:
+            removed += [(type_, key) for type_ in before.types.split("\n")]
+        if after is not None:
+            added += [(type_, key) for type_ in after.types.split("\n")]
+    return removed, added

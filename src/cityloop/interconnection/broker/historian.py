@@ -17,8 +17,8 @@ from cityloop.kernel.ports import API_RUN, API_SOURCE, Position
 
 _log = structlog.get_logger()
 
-Folder: TypeAlias = Callable[[Path, Path, Position], Awaitable[Position]]
-"""Has the log in a folder folded into the history in another one, up to a position at least, by
+Folder: TypeAlias = Callable[[str, Path, Position], Awaitable[Position]]
+"""Has the log at a place folded into the history in another one, up to a position at least, by
 another process; the position that is reached. Raises OSError when that fails: it may be tried
 again."""
 
@@ -45,7 +45,7 @@ class Historian:
         self._due = asyncio.Event()
         self._folding = asyncio.Lock()
         self.tail = Tail()
-        self.folder = store.state.path.parent / "history"
+        self.folder = store.tables.folder / "history"
         store.witnesses.append(self._witness)
 
     def recover(self) -> None:
@@ -94,7 +94,7 @@ class Historian:
         until = self.tail.last
         async with self._folding:
             self.tail.seal()
-            self.tail.drop(await self._fold(self._store.log.folder, self.folder, until))
+            self.tail.drop(await self._fold(self._store.tables.log_place, self.folder, until))
 
     async def catch_up(self, *, of_many: bool) -> None:
         """Return when files and memory hold all that is acknowledged by now, without a gap.

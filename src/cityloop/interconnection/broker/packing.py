@@ -42,7 +42,7 @@ class Packing:
         self._pack = pack
         self._quiet_s = quiet_s
         self._long_bytes = long_bytes
-        self._rows = store.log.folder / "log.db"
+        self._rows = store.tables.folder / "log.db"
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class Packing:
     async def _packed(self) -> bool:
         """Whether there may be more to do."""
         try:
-            return await self._pack(self._store.log.folder) > 0
+            return await self._pack(self._store.tables.folder) > 0
         except (OSError, BusyError) as error:
             _log.warning("log_not_packed", why=str(error))
             return False

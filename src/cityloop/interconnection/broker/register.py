@@ -1,21 +1,13 @@
-"""The register of a tenant's subscriptions: one small SQLite file, fsynced before an answer."""
+"""The register of a tenant's subscriptions: small tables, fsynced before an answer."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from cityloop.interconnection.sqlite import (
-    SqlValue,
-    number,
-    open_database,
-    rows,
-    sqlite_errors,
-    transaction,
-)
+from cityloop.interconnection.broker.ports import Database
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.terms import Terms
 
@@ -31,9 +23,12 @@ CREATE TABLE terms(t INTEGER PRIMARY KEY, kept TEXT NOT NULL) STRICT;
 """``terms``: the @contexts that subscriptions were written with, compiled, so that a start needs
 no document and no network."""
 
-_PUT = "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "s, id, since, created, modified, terms, asked, doc"
+_PUT = f"INSERT INTO subscriptions({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM subscriptions WHERE s = ?"
-_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'subscriptions'"
+_TERMS = "INSERT INTO terms(t, kept) VALUES (?, ?)"
+
+_Change: TypeAlias = tuple[str, Sequence[Any]]
 
 
 class Registered(NamedTuple):
@@ -54,25 +49,23 @@ class Registered(NamedTuple):
 
 
 class Register:
-    """The file in ``folder``. Raises OSError when the disk fails."""
+    """Over ``database``; ``last``: the highest number of a subscription so far. Raises OSError
+    when the disk fails."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "subscriptions.db"
-        self._connection = open_database(
-            self.path, SCHEMA, version=LAYOUT, synchronous="FULL", readonly=False
-        )
-        self._last = number(self._connection, _LAST)
-        found = rows(self._connection, "SELECT t, kept FROM terms ORDER BY t")
+    def __init__(self, database: Database, last: int) -> None:
+        self._database = database
+        self._last = last
+        found = database.execute("SELECT t, kept FROM terms ORDER BY t")
         self._texts = {text: t for t, text in found}
         self.terms = {t: Terms.of(msgspec.json.decode(text)) for t, text in found}
         self._numbers = {terms: t for t, terms in self.terms.items()}
         self._thread = ThreadPoolExecutor(1, "register")
-        self._queue: list[tuple[str, Sequence[SqlValue], asyncio.Future[None]]] = []
+        self._queue: list[tuple[list[_Change], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     def all(self) -> list[Registered]:
         """Every subscription, in the order they were made; before anything is written."""
-        found = rows(self._connection, "SELECT * FROM subscriptions ORDER BY s")
+        found = self._database.execute(f"SELECT {_COLUMNS} FROM subscriptions ORDER BY s")
         return [Registered(*row) for row in found]
 
     async def number_of(self, terms: Terms) -> int:
@@ -83,7 +76,7 @@ class Register:
             t = self._texts.setdefault(text, len(self._texts) + 1)
             if t not in self.terms:
                 self.terms[t] = terms
-                await self._do("INSERT INTO terms VALUES (?, ?)", (t, text))
+                await self._do((_TERMS, (t, text)))
             self._numbers[terms] = t
         return int(t)
 
@@ -94,16 +87,16 @@ class Register:
 
     async def put(self, row: Registered) -> None:
         """Keep a subscription; durable when this returns."""
-        await self._do(_PUT, row)
+        await self._do((_REMOVE, (row.s,)), (_PUT, row))
 
     async def remove(self, s: int) -> None:
         """Keep a subscription no more."""
-        await self._do(_REMOVE, (s,))
+        await self._do((_REMOVE, (s,)))
 
-    async def _do(self, statement: str, values: Sequence[SqlValue]) -> None:
+    async def _do(self, *changes: _Change) -> None:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.append((statement, values, done))
+        self._queue.append((list(changes), done))
         if self._writer is None or self._writer.done():
             self._writer = loop.create_task(self._write())
         await done
@@ -113,25 +106,25 @@ class Register:
         while self._queue:
             group, self._queue = self._queue, []
             try:
-                work = [(statement, values) for statement, values, _ in group]
+                work = [change for changes, _ in group for change in changes]
                 await loop.run_in_executor(self._thread, self._commit, work)
             except (OSError, BusyError) as error:
-                for _, _, done in group:
+                for _, done in group:
                     if not done.done():
                         done.set_exception(error)
                 continue
-            for _, _, done in group:
+            for _, done in group:
                 if not done.done():
                     done.set_result(None)
 
-    def _commit(self, work: Sequence[tuple[str, Sequence[SqlValue]]]) -> None:
-        with sqlite_errors(self.path), transaction(self._connection):
+    def _commit(self, work: Sequence[_Change]) -> None:
+        with self._database.transaction():
             for statement, values in work:
-                self._connection.execute(statement, values)
+                self._database.execute(statement, values)
 
     async def close(self) -> None:
-        """Let what is queued be written, then let go of the file."""
+        """Let what is queued be written, then let go of the tables."""
         if self._writer is not None:
             await self._writer
         self._thread.shutdown()
-        self._connection.close()
+        self._database.close()

@@ -11,7 +11,10 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from cityloop.interconnection.broker.held import Held, Written
+from cityloop.interconnection.broker.held import Held, Written, changed_types, first_and_last
+from cityloop.interconnection.broker.outbox import SQLITE_SCHEMA
+from cityloop.interconnection.broker.sqlite_database import SqliteDatabase
+from cityloop.interconnection.broker.sqlite_reader import SqliteReader
 from cityloop.interconnection.sqlite import number, open_database, rows, sqlite_errors
 from cityloop.kernel.ports import Position
 
@@ -49,12 +52,15 @@ _WAL_PAGES = 4_096
 """Beyond so many pages (32 MiB) the journal is folded into the file."""
 
 
-class State:
-    """The tables of one tenant; for one thread. Raises OSError, BusyError, CorruptError."""
+class SqliteState:
+    """``ports.State`` in one file in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "broker.db"
         self.connection = self._open()
+        self.connection.execute(SQLITE_SCHEMA)
+        self.database = SqliteDatabase(self.connection, self.path)
+        self.reader = SqliteReader(self.connection)
         # Folding the journal in waits for the disk: ``checkpoint`` does it, in another thread.
         self.connection.wal_autocheckpoint(0)
         self.connection.pragma("cache_size", -_CACHE_KIB)
@@ -70,6 +76,11 @@ class State:
     def _grown(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self._pages = pages
         return apsw.SQLITE_OK
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return self.path.absolute().as_uri()
 
     @property
     def position(self) -> Position:
@@ -88,6 +99,16 @@ class State:
     def reach(self, position: Position) -> None:
         """Note the position that the tables have reached; within a transaction of the caller."""
         self.connection.execute(_REACH, (position,))
+
+    def next_number(self) -> None:
+        """The table of the outbox numbers its rows."""
+
+    def open_reader(self) -> SqliteReader:
+        """Another reader, for another thread."""
+        connection = open_database(
+            self.path, "", version=LAYOUT, synchronous="NORMAL", readonly=True
+        )
+        return SqliteReader(connection)
 
     def next_key(self) -> int:
         """A key that no entity ever had since the file was opened."""
@@ -110,35 +131,14 @@ class State:
 
     def apply(self, done: Iterable[Written], position: Position) -> None:
         """Take in what the log holds at ``position``; within a transaction of the caller."""
-        first: dict[int, Held | None] = {}
-        last: dict[int, Held | None] = {}
-        for one in done:
-            if one.before is not None:
-                first.setdefault(one.before.key, one.before)
-                if one.after is None:
-                    last[one.before.key] = None
-            if one.after is not None:
-                first.setdefault(one.after.key, None)
-                last[one.after.key] = one.after
+        first, last = first_and_last(done)
         put, into = [held.row() for held in last.values() if held], self.connection
         into.executemany(_GONE, [(key,) for key, held in last.items() if held is None])
         into.executemany(_PUT, put)
-        self._apply_types(first, last)
+        removed, added = changed_types(first, last)
+        into.executemany(_NO_TYPE, removed)
+        into.executemany(_TYPE, added)
         into.execute(_REACH, (position,))
-
-    def _apply_types(self, first: dict[int, Held | None], last: dict[int, Held | None]) -> None:
-        added: list[tuple[str, int]] = []
-        removed: list[tuple[str, int]] = []
-        for key, after in last.items():
-            before = first[key]
-            if before is not None and after is not None and before.types == after.types:
-                continue
-            if before is not None:
-                removed += [(type_, key) for type_ in before.types.split("\n")]
-            if after is not None:
-                added += [(type_, key) for type_ in after.types.split("\n")]
-        self.connection.executemany(_NO_TYPE, removed)
-        self.connection.executemany(_TYPE, added)
 
     @property
     def heavy(self) -> bool:

@@ -9,19 +9,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-import apsw
 import structlog
 
 from cityloop.interconnection.broker.held import Held, Written, written
-from cityloop.interconnection.broker.state import State
-from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.sqlite import sqlite_errors, transaction
+from cityloop.interconnection.broker.ports import BrokerTables, State, StoreLog
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError, CorruptError
-from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Log, Position
+from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
 from cityloop.standards.cim.kept import Kept
 from cityloop.standards.cim.writes import Alter, Write, applied, read_write
 
@@ -44,29 +40,20 @@ class _Waiting:
     done: "asyncio.Future[Position]"
 
 
-class StoreLog(Log, Protocol):
-    """The log of a store, which lets go of it at the end. ``folder``: where it lies."""
-
-    folder: Path
-
-    def close(self) -> None:
-        """Let go of the files."""
-        ...
-
-
 class EntityStore:
-    """Entities of one tenant in ``folder``; one process and one event loop use it.
+    """Entities of one tenant in ``tables``; one process and one event loop use it.
 
-    ``clock``: wall time. ``log``: where writes go, by default one of its own in ``folder``. Raises
+    ``clock``: wall time. ``log``: where writes go, by default one of its own. Raises
     OSError when the disk fails, CorruptError when what is stored fails its check. Call ``recover``
     first, once all ``folds`` are in place.
     """
 
-    def __init__(self, folder: Path, clock: Clock, log: StoreLog | None = None) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, tables: BrokerTables, clock: Clock, log: StoreLog | None = None) -> None:
+        tables.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.clock = clock
-        self.log: StoreLog = log or SqliteLog(folder, clock)
-        self.state = State(folder)
+        self.tables = tables
+        self.log: StoreLog = log or tables.log()
+        self.state: State = tables.state()
         self.folds: list[Fold] = []
         self.watchers: list[Fold] = []
         self.witnesses: list[Witness] = []
@@ -81,15 +68,10 @@ class EntityStore:
         known = self.log.sequence(API_SOURCE, API_RUN) if self._own else self.state.sequence
         self._sequence = known
 
-    @property
-    def connection(self) -> apsw.Connection:
-        """The tables, to read from in the loop's thread: what is acknowledged, all of it."""
-        return self.state.connection
-
     def recover(self) -> None:
         """Fold in what the log holds beyond the tables, after a kill or a power cut."""
         if self.state.position > self.log.last():
-            raise CorruptError(f"{self.state.path} is ahead of the log: remove it to rebuild it")
+            raise CorruptError(f"{self.state.place} is ahead of the log: remove it to rebuild it")
         if self._own or self.log.sequence(API_SOURCE, API_RUN) != self.state.sequence:
             for commit in self.log.read(self.state.position):
                 self._sequence = commit.batch.sequence
@@ -195,7 +177,7 @@ class EntityStore:
         return group
 
     def _take_in(self, done: Sequence[Written], position: Position) -> None:
-        with sqlite_errors(self.state.path), transaction(self.connection):
+        with self.state.database.transaction():
             self.state.apply(done, position)
             if not self._own:
                 self.state.count(self._sequence)
@@ -210,7 +192,7 @@ class EntityStore:
         """Take in what sources said up to ``position`` of the city's log, of entities of which no
         write is queued; ``watchers`` alone are told. What a crash undoes is said again.
         """
-        with sqlite_errors(self.state.path), transaction(self.connection):
+        with self.state.database.transaction():
             self.state.apply(done, self.state.position)
             for watch in self.watchers:
                 watch(done, position)
@@ -222,7 +204,7 @@ class EntityStore:
         if not self._queue and (self._writer is None or self._writer.done()):
             if self.log.sequence(API_SOURCE, API_RUN) != self._sequence:
                 self.recover()
-            with sqlite_errors(self.state.path), transaction(self.connection):
+            with self.state.database.transaction():
                 self.state.reach(max(position, self.state.position))
 
     def _acknowledge(self, group: Sequence[_Waiting], position: Position) -> None:

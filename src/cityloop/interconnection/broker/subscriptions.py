@@ -1,7 +1,6 @@
 """The subscriptions of one tenant, as clients make, read, change and delete them (CIM 5.8)."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,7 +39,6 @@ class Subscriptions:
     def __init__(
         self,
         store: EntityStore,
-        folder: Path,
         contexts: Contexts,
         notifier: Notifier,
         tenant: str = "",
@@ -51,7 +49,7 @@ class Subscriptions:
         self._contexts = contexts
         self._tenant = tenant
         self._reach = reach
-        self._register = Register(folder)
+        self._register = Register(*store.tables.register())
         self.following = Following(store, notifier)
         self._intervals: Intervals | None = None
         self._known: dict[str, tuple[Registered, Follower]] = {}

@@ -11,7 +11,7 @@ _STARTED = time.monotonic()
 
 async def _identify(request: Request) -> Answer:
     """The tenant's alias is made of where its data lies, so it outlives a restart."""
-    own = uuid5(NAMESPACE_URL, request.tenant.store.state.path.as_uri())
+    own = uuid5(NAMESPACE_URL, request.tenant.store.state.place)
     return answer_plain(
         {
             "id": f"urn:ngsi-ld:ContextSourceIdentity:{own}",
