@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto objects
+.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto postgresql objects
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,10 +37,10 @@ help: ## this list
 run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
 	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
 
-test: setup chromium mosquitto .tools/clients/.done .tools/objects/.done ## the tests, but those marked slow
+test: setup chromium mosquitto postgresql .tools/clients/.done .tools/objects/.done ## the tests, but those marked slow
 	@$(bin)/pytest -m "not slow"
 
-test-all: setup chromium mosquitto .tools/clients/.done .tools/objects/.done ## every test
+test-all: setup chromium mosquitto postgresql .tools/clients/.done .tools/objects/.done ## every test
 	@$(bin)/pytest
 
 check: setup ## format, lint, types, layers, front end
@@ -137,3 +137,7 @@ chromium:
 # Likewise the broker of the MQTT tests.
 mosquitto:
 	@PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null || bash scripts/install_mosquitto
+
+# Likewise PostgreSQL; without Debian's the tests run on that of a wheel, which has no PostGIS.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || bash scripts/install_postgresql

