@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import atan2, degrees, exp, hypot
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from tests.web.replay_doors import replay_doors
 from tests.web.replay_past import ReplayPast
 
 from cityloop.city.board import Board
+from cityloop.city.metrics import CityMetrics
 from cityloop.city.surface import (
     Anchor,
     CalendarTold,
@@ -143,6 +145,7 @@ class ReplayCity:
         self.board.hear("retention", msgspec.json.encode([kept]))
         calendar = CalendarTold(0, None, "", "Asia/Shanghai", [], [])
         self.board.hear("calendar", msgspec.json.encode(calendar))
+        self.metrics = CityMetrics(Path(), self.state, self.desk.alarms, self.doors.sources)
         self._map = replay_map()
         self._names = [junction.id for junction in self._map.junctions]
         self._random = np.random.default_rng(seed)

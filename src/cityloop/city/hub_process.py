@@ -28,6 +28,7 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.live_clock import CLOCK_SOURCE
 from cityloop.city.lookout import Lookout
 from cityloop.city.memory import Keeper, recover
+from cityloop.city.metrics_hub import HubMetrics
 from cityloop.city.readings import Reading
 from cityloop.city.site import Site
 from cityloop.city.surface import DecisionRow
@@ -114,6 +115,15 @@ class HubProcess:
         self._began = wall_time()
         self._show_at = 0.0
         self._board = HubBoard(self._hub)
+        self._metrics = HubMetrics(
+            self._hub,
+            self._tenant,
+            self._writer,
+            self._picture,
+            self._intake,
+            lambda: self._keeper.position,
+            self._readings.values,
+        )
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
 
@@ -366,7 +376,7 @@ class HubProcess:
         sources = self._intake.fresh_news(now)
         if self._readings:
             state = Told("state", msgspec.json.encode(self._picture.drawn(now)))
-            board = self._board.news(now)
+            board = self._board.news(now) + self._metrics.news(now)
             news = [*self._lookout.news(now), *([sources] if sources else [])]
             for reading in self._readings.values():
                 for told in (*news, *board):

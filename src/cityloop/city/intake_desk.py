@@ -47,7 +47,7 @@ from cityloop.standards.readings import Fault
 _log = structlog.get_logger()
 Key = tuple[str, str]
 """(source, run)."""
-_MOST_UNDER_WAY = 64
+MOST_UNDER_WAY = 64
 _RECALLED = 2000
 _LOG_WAITING = 512
 """So many batches may wait for the log; the rest of its queue is for twins."""
@@ -198,7 +198,7 @@ class IntakeDesk:
         stream = self._streams[key]
         if message.sequence <= stream.taken:
             return
-        if len(stream.under_way) >= _MOST_UNDER_WAY:
+        if len(stream.under_way) >= MOST_UNDER_WAY:
             raise InputError(f"{key[0]} does not wait for its commits")
         now = self._now(key[1])
         batch = read_batch(message.body, ids)
@@ -323,6 +323,11 @@ class IntakeDesk:
         for name, seen in self._seen.items():
             told = seen.told or SourceTold("waiting", "", 0, 0)
             yield name, told.state, told.reason, seen.last
+
+    @property
+    def under_way(self) -> int:
+        """Batches of sources that the log does not hold yet, of the source that has most."""
+        return max((len(stream.under_way) for stream in self._streams.values()), default=0)
 
     def rows(self) -> list[SourceRow]:
         """How every source is."""

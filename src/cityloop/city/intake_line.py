@@ -100,6 +100,11 @@ class IntakeLine:
         self._changed.set()
         await done
 
+    @property
+    def waiting(self) -> int:
+        """Rows and deliveries that the log does not hold yet."""
+        return self._rows
+
     def tell(self, told: SourceTold) -> None:
         """Let the hub know how the source is; the newest wins."""
         if told != self._told:

@@ -18,12 +18,13 @@ import structlog
 import uvloop
 
 from cityloop.city.clock import wall_time
-from cityloop.city.intake_line import IntakeLine
+from cityloop.city.intake_line import MOST_WAITING, IntakeLine
 from cityloop.city.journal import keep_journal
-from cityloop.city.wire import Again, Line, Ready, SourceTold
+from cityloop.city.wire import Again, Line, Measured, Ready, SourceTold
 from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
+from cityloop.kernel.figures import Figure, write_told
 from cityloop.kernel.rows import Rows
 from cityloop.kernel.waiting import LIVE
 from cityloop.perception.devices import Declared, Register
@@ -130,6 +131,11 @@ class SourceDesk:
         """So many messages were lost before they reached us."""
         self._dropped += count
 
+    @property
+    def waiting(self) -> int:
+        """Rows and deliveries that wait for the log, of the line that has most."""
+        return max(line.waiting for line in self._lines.values())
+
     def report(self) -> None:
         """Tell the hub how this source is."""
         told = SourceTold(self._state, self._reason, self._dropped, self._register.devices)
@@ -177,13 +183,22 @@ async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
             setup = Setup(name, spec.home, table, wall_time, log)
             tasks.create_task(_keep_running(setup, settings, desk))
             desks.append(desk)
-        Line(supervisor).send(Ready())
+        line = Line(supervisor)
+        line.send(Ready())
         while not ended.is_set():
             for desk in desks:
                 desk.report()
+            if line.writable():
+                line.send(Measured(write_told(_figures(desks))))
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), _TELL_EVERY_S)
         raise _Ended
+
+
+def _figures(desks: Sequence[SourceDesk]) -> list[Figure]:
+    deepest = max((desk.waiting for desk in desks), default=0)
+    told = {"cityloop_queue_depth": deepest, "cityloop_queue_capacity": MOST_WAITING}
+    return [Figure(name, value, ("intake",)) for name, value in told.items()]
 
 
 class _Ended(Exception):  # noqa: N818 (it is no error: the city ends)

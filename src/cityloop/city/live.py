@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -19,6 +20,8 @@ from cityloop.city.doors import Doors
 from cityloop.city.live_sensors import registered_sensors
 from cityloop.city.lookback import look_back
 from cityloop.city.measures import LOOP_TWIN, MeasureKeeper, Scoreboard
+from cityloop.city.metrics import CityMetrics
+from cityloop.city.readiness import Readiness
 from cityloop.city.site import Site
 from cityloop.city.surface import (
     Counters,
@@ -40,6 +43,7 @@ from cityloop.city.wire import (
     Demand,
     Drive,
     Line,
+    Measured,
     Message,
     Positions,
     Reader,
@@ -102,6 +106,8 @@ class LiveCity:
         self.parts: list[Callable[[], HealthPart]] = []
         """Of the web's own process, beside what it reads."""
         self.doors = Doors(site.folder, self._ask)
+        self.metrics = CityMetrics(site.folder, self.state, self.desk.alarms, self.doors.sources)
+        self._readiness = Readiness(site, self.metrics.lags, time.monotonic())
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""
@@ -134,21 +140,10 @@ class LiveCity:
 
     def health(self) -> Health:
         """Which processes live and do their work."""
-        parts = []
-        for name, state in sorted(self._roll.processes.items()):
-            off = state == "switched off"
-            live = state in ("live", "starting") or off
-            ready = state == "live" or off
-            parts.append(HealthPart(name, live, ready, "" if ready else state))
-        if not parts:
-            parts.append(HealthPart("supervisor", True, False, "the city is starting; wait"))
-        seen = self._shown.city_time is not None
-        why = "" if seen else "no sensor has been read yet; wait for the first second of the run"
-        parts.append(HealthPart("context", True, seen, why))
-        log = self.desk.log_error
-        parts.append(HealthPart("log", True, not log, log and f"nothing can be recorded: {log}"))
-        parts += [part() for part in self.parts]
-        return Health(parts)
+        now, hub = time.monotonic(), self._hub is not None
+        log_error, sources = self.desk.log_error, self.doors.sources()
+        parts = self._readiness.parts(now, self._shown, log_error, sources, hub=hub)
+        return Health([*parts, *(part() for part in self.parts)])
 
     def map(self) -> MapData:
         """What does not change while the city runs."""
@@ -274,6 +269,7 @@ class LiveCity:
             pause.wait(_RETRY_S)
 
     def _hear(self, message: Message) -> None:
+        self._readiness.hear_hub(time.monotonic())
         if isinstance(message, Answer):
             asked = self._asked.get(message.number)
             with suppress(InvalidStateError):  # nobody waits for it any more
@@ -281,7 +277,12 @@ class LiveCity:
                     asked.set_result(message)
         elif isinstance(message, Told) and message.topic == "state":
             self._shown = msgspec.json.decode(message.body, type=Shown)
+            self._readiness.hear_time(self._shown.city_time, time.monotonic())
             self._tell()
+        elif isinstance(message, Told) and self.metrics.hear(
+            message.topic, message.body, time.monotonic()
+        ):
+            pass
         elif isinstance(message, Told):
             parts = (self.board, self.desk, self.doors)
             if not any(part.hear(message.topic, message.body) for part in parts):
@@ -324,8 +325,13 @@ class LiveCity:
         try:
             while True:
                 message = self._supervisor.receive()
+                if isinstance(message, Measured):
+                    self.metrics.hear_process(message, time.monotonic())
+                    continue
                 if not isinstance(message, Roll):
                     break
+                self.metrics.hear_roll(message)
+                self._readiness.hear_roll(message, time.monotonic())
                 self._roll, shown = message, self._shown
                 self.desk.hear_roll(message, self._hub is not None, shown.city_time, shown.run)
                 self._tell()

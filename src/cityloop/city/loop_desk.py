@@ -11,6 +11,7 @@ from cityloop.city.totals import VERSION_CHANGE
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.cycle import Pass
 from cityloop.kernel.errors import RefusedError
+from cityloop.kernel.figures import Durations, Figure, Told
 from cityloop.kernel.frame import Array, EntityIds, Frame, frame
 from cityloop.kernel.loop import Loop, Mode
 from cityloop.kernel.reasons import Reason, Wording, clauses
@@ -48,6 +49,7 @@ class Health:
     failure: str = ""
     late: bool = False
     took_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    took: Durations = field(default_factory=Durations)
 
     def state(self) -> tuple[LoopState, str]:
         """The state in a word, and why."""
@@ -95,6 +97,7 @@ class LoopDesk:
             health.failures += bool(done.failure)
             health.failure, health.late = done.failure, False
             health.took_ms.append(self._runner.took_s[done.loop] * 1000)
+            health.took.add(self._runner.took_s[done.loop])
             self._shadow.count(done, shown)
         if not passes:
             return ()
@@ -168,6 +171,17 @@ class LoopDesk:
         self._shadow.restart(loop)
 
     # what people see
+
+    def figures(self) -> list[Told]:
+        """Ticks and failures of each loop."""
+        return [
+            told
+            for name, health in self._health.items()
+            for told in (
+                health.took.spread("cityloop_loop_tick_seconds", name),
+                Figure("cityloop_loop_failures_total", health.failures, (name,)),
+            )
+        ]
 
     def rows(self) -> list[LoopRow]:
         """Every loop with its health and its groups."""

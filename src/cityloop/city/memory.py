@@ -45,6 +45,8 @@ class Keeper:
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
+        self.position = tenant.log.last()
+        """Of the newest checkpoint; a start begins with one."""
         self._wake = threading.Condition()
         self._next: tuple[Position, dict[str, Array]] | None = None
         self._open = True
@@ -74,3 +76,4 @@ class Keeper:
                 return
             position, state = job
             self._tenant.context.save_checkpoint(CHECKPOINT, position, state)
+            self.position = position

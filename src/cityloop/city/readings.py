@@ -8,7 +8,7 @@ import structlog
 from cityloop.city.wire import Line, Message, Told
 
 _log = structlog.get_logger()
-_MOST_WAITING = 4096
+MOST_WAITING = 4096
 
 
 class Reading:
@@ -27,6 +27,11 @@ class Reading:
         self._thread = threading.Thread(target=self._send, name="reading", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages it has not taken yet."""
+        return len(self._rest)
+
     def show(self, state: Told) -> None:
         """Replace the state that waits to be sent."""
         with self._wake:
@@ -37,7 +42,7 @@ class Reading:
         """Queue a message; a reader with too many is dropped."""
         with self._wake:
             self._rest.append(message)
-            self.open = self.open and len(self._rest) <= _MOST_WAITING
+            self.open = self.open and len(self._rest) <= MOST_WAITING
             self._wake.notify()
 
     def close(self) -> None:

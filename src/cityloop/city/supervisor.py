@@ -27,6 +27,7 @@ from cityloop.city.wire import (
     Drive,
     Grant,
     Line,
+    Measured,
     Message,
     Progress,
     Ready,
@@ -244,6 +245,8 @@ class Supervisor:
                     self._announced = True
                     self._begin()
                     self._options.on_ready()
+            case Measured():
+                self._send(WEB, Measured(message.body, name))
             case Drive() if self._site.twin is not None:
                 self._conductor.drive(message.speed, message.paused, message.step, now)
                 self._roll_at = 0.0

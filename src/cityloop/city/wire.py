@@ -169,6 +169,15 @@ class Roll(Message, frozen=True):
     troubles: dict[str, tuple[int, int]] = {}
 
 
+class Measured(Message, frozen=True):
+    """A process tells its figures: ``kernel.figures`` as JSON. The supervisor hands it to the web,
+    with ``process``, the name that it knows the process by.
+    """
+
+    body: bytes
+    process: str = ""
+
+
 class Grant(Message, frozen=True):
     """The conductor lets a twin run up to and including second ``until`` of its run."""
 
@@ -242,7 +251,7 @@ class Positions(Message, frozen=True):
 _KINDS = (
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
     | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
-    | Again | CityMoved | Committed | SourceTold | Tried
+    | Again | CityMoved | Committed | Measured | SourceTold | Tried
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.
 _LENGTH = struct.Struct("!i")

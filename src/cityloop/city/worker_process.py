@@ -14,11 +14,12 @@ from cityloop.city.clock import wall_time
 from cityloop.city.journal import keep_journal
 from cityloop.city.memory import CHECKPOINT
 from cityloop.city.retention_desk import keeps_in_force
-from cityloop.city.wire import Line, Ready
+from cityloop.city.wire import Line, Measured, Ready
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.errors import BusyError
+from cityloop.kernel.figures import Figure, write_told
 from cityloop.standards.attributes import declared
 
 _log = structlog.get_logger()
@@ -59,6 +60,11 @@ class Tidy:
         return bool(rewritten)
 
 
+def _figures(tenant: Tenant) -> list[Figure]:
+    reached = {"context": tenant.context.position, "history": tenant.log.compacted()}
+    return [Figure("cityloop_fold_position", at, (fold,)) for fold, at in reached.items()]
+
+
 def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     """Fold and compact every few seconds until told to stop: what acts has the machine first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -74,6 +80,7 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
             tenant.context.store()
             moved = compact(tenant.log, at_most=1)
             pause_s = _SOON_S if moved or tidy.due(time.monotonic()) else _EVERY_S
+            line.send(Measured(write_told(_figures(tenant))))
         except (BusyError, OSError) as error:
             _log.warning("context and history are behind", why=str(error))
     tenant.close()

@@ -5,6 +5,7 @@ segments (``compaction``); reading does not show where a batch lies.
 """
 
 import threading
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cityloop.interconnection.sqlite import (
 )
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
+from cityloop.kernel.figures import Durations
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
 from cityloop.standards.arrow import VERSION, ids_of, read_batch, read_ids, write_batch, write_ids
@@ -89,6 +91,8 @@ class SqliteLog:
         self.path = folder / "log.db"
         self.segments = folder / "segments"
         self._clock = clock
+        self.fsync = Durations()
+        """How long the end of an append takes: the WAL is written and fsynced."""
         self._lock = threading.Lock()
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -132,6 +136,8 @@ class SqliteLog:
             last = number(connection, _LAST)
             for batch, body in zip(batches, bodies, strict=True):
                 last += _insert(connection, last + 1, now, batch, body)
+            inserted = time.perf_counter()
+        self.fsync.add(time.perf_counter() - inserted)
         if len(self._stored) >= _LISTS_KEPT:
             self._stored.clear()
         self._stored.update(fresh)

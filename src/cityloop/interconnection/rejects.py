@@ -79,7 +79,9 @@ class SqliteRejects:
         self._path = folder / "rejects.db"
         self._clock = clock
         self._keep = keep
-        self._max_waiting = max_waiting
+        self.max_waiting = max_waiting
+        self.unkept = 0
+        """Rejects that were counted and not kept, since the start: too many waited."""
         self._database = open_database(
             self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
         )
@@ -101,6 +103,11 @@ class SqliteRejects:
         """How many were ever rejected, those not kept and those still queued included."""
         return self._counts[_ALL]
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be kept."""
+        return len(self._waiting)
+
     def counts(self) -> dict[tuple[str, str], int]:
         """(source, reason without its detail) → how many were ever rejected."""
         with self._changed:
@@ -116,8 +123,10 @@ class SqliteRejects:
                 for name in (_ALL, f"{reject.source}{_BETWEEN}{kind}"):
                     self._counts[name] += reject.count
                     self._uncounted[name] += reject.count
-                if len(self._waiting) < self._max_waiting:
+                if len(self._waiting) < self.max_waiting:
                     self._waiting.append(reject)
+                else:
+                    self.unkept += 1
             self._changed.notify()
 
     def newest(self, limit: int = 100) -> list[Reject]:

@@ -11,6 +11,7 @@ import structlog
 
 from cityloop.kernel.clock import Clock, WallTime
 from cityloop.kernel.errors import BusyError
+from cityloop.kernel.figures import Durations
 from cityloop.kernel.ports import Batch, Log, Position
 
 _log = structlog.get_logger()
@@ -31,6 +32,7 @@ class _Waiting:
     batch: Batch
     rows: int
     since: WallTime
+    began: float
     done: "Future[Position]"
 
 
@@ -43,6 +45,9 @@ class LogWriter:
     too, would never get its turn beside a source that never pauses. While the disk fails it
     acknowledges nothing, keeps what it has, says so once and tries again every ``retry_s``; the
     queue holds ``max_waiting`` batches, more are refused.
+
+    ``commits``: how long each batch took from here to durable, ``appends``: each append of some;
+    ``position``: the newest that is durable; ``refused``: batches that found the queue full.
     """
 
     def __init__(
@@ -58,7 +63,9 @@ class LogWriter:
     ) -> None:
         self._append = log.append
         self._clock = clock
-        self._max_waiting = max_waiting
+        self.max_waiting = max_waiting
+        self.commits, self.appends = Durations(), Durations()
+        self.position, self.refused = log.last(), 0
         self._max_rows = max_rows
         self._retry_s = retry_s
         self._breath_s, self._gather_s = breath_s, gather_s
@@ -82,13 +89,14 @@ class LogWriter:
         the queue is full or the writer closed.
         """
         rows = sum(len(part) for part in batch.parts) + len(batch.changes)
-        waiting = _Waiting(batch, rows, self._clock(), Future())
+        waiting = _Waiting(batch, rows, self._clock(), time.perf_counter(), Future())
         with self._changed:
             if self._closing:
                 raise BusyError("the log writer is closed; start the city again")
-            if len(self._waiting) >= self._max_waiting:
+            if len(self._waiting) >= self.max_waiting:
+                self.refused += 1
                 why = self._failing or "it is slower than its sources"
-                raise BusyError(f"the log has {self._max_waiting} batches waiting: {why}")
+                raise BusyError(f"the log has {self.max_waiting} batches waiting: {why}")
             self._waiting.append(waiting)
             self._awaited |= awaited
             if awaited or len(self._waiting) == 1:
@@ -139,6 +147,7 @@ class LogWriter:
 
     def _write(self, group: list[_Waiting]) -> bool:
         """Append ``group`` or find out why not; False when the writer is to end."""
+        began = time.perf_counter()
         try:
             position = self._append([waiting.batch for waiting in group])
         except (OSError, BusyError) as error:
@@ -154,8 +163,16 @@ class LogWriter:
         if self._failing:
             self._failing = ""
             _log.info("log_writable_again")
+        self._count(group, began, position)
         self._settle(len(group), lambda done: done.set_result(position))
         return True
+
+    def _count(self, group: list[_Waiting], began: float, position: Position) -> None:
+        now = time.perf_counter()
+        self.appends.add(now - began)
+        for waiting in group:
+            self.commits.add(now - waiting.began)
+        self.position = max(self.position, position)
 
     def _settle(self, count: int, settle: Callable[["Future[Position]"], object]) -> None:
         with self._changed:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from cityloop.city.readiness import SUPERVISOR
 from cityloop.city.surface import HealthPart
 from cityloop.web.port import CityReadings
 from cityloop.web.route import Answer, get
@@ -20,11 +21,12 @@ class HealthRoutes:
     def __init__(self, city: CityReadings) -> None:
         self._city = city
 
-    @get("/health/live", "200 while every process runs, else 503", also={503: HealthAnswer})
+    @get("/health/live", "200 while web and supervisor turn, else 503", also={503: HealthAnswer})
     async def live(self) -> Answer[HealthAnswer]:
-        """A part is live while its process runs."""
+        """The answer itself says that the web's process and its event loop turn; whatever ended
+        beside the supervisor is started again by it."""
         parts = self._city.health().parts
-        return _health(parts, all(part.live for part in parts))
+        return _health(parts, all(part.live for part in parts if part.name == SUPERVISOR))
 
     @get("/health/ready", "200 while every part does its work, else 503", also={503: HealthAnswer})
     async def ready(self) -> Answer[HealthAnswer]:

@@ -22,6 +22,7 @@ from cityloop.web.api_commands import CommandRoutes
 from cityloop.web.api_export import ExportRoutes
 from cityloop.web.api_health import HealthRoutes
 from cityloop.web.api_loops import LoopRoutes
+from cityloop.web.api_metrics import MetricsRoutes
 from cityloop.web.api_past import PastRoutes
 from cityloop.web.api_sources import SourceRoutes
 from cityloop.web.api_stream import StreamRoutes
@@ -58,6 +59,7 @@ def route_table(city: CityPort, closing: asyncio.Event) -> list[Endpoint]:
     manual = _Manual()
     topics = (
         HealthRoutes(city),
+        MetricsRoutes(city),
         manual,
         CityRoutes(city),
         StreamRoutes(city, closing),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from cityloop.city.board import Board
 from cityloop.city.desk_reader import DeskReader
 from cityloop.city.doors import Doors
+from cityloop.city.metrics import CityMetrics
 from cityloop.city.surface import (
     DecisionRow,
     DriveAction,
@@ -178,7 +179,16 @@ class DoorPort(Protocol):
         ...
 
 
-class CityPort(CityReadings, CityCommands, BoardPort, DeskPort, DoorPort, Protocol):
+class MetricsPort(Protocol):
+    """How the city's machinery does, in figures."""
+
+    @property
+    def metrics(self) -> CityMetrics:
+        """What its processes tell."""
+        ...
+
+
+class CityPort(CityReadings, CityCommands, BoardPort, DeskPort, DoorPort, MetricsPort, Protocol):
     """A running city, to read and to command; topics of their own are parts of it."""
 
     @property

@@ -36,6 +36,7 @@ async def _serve(spec: WebSpec, supervisor: Line) -> None:
     server = _Server(create_app(city, ASSETS, broker=broker), supervisor, spec.port)
     city.start(asyncio.get_running_loop(), server.end)
     city.parts.append(broker.health)
+    city.metrics.parts.append(broker.figures)
     broker.start()
     try:
         await server.serve()

@@ -42,11 +42,16 @@ class Deliveries:
         self._outbox = outbox
         self._clock = clock
         self._dirty: dict[int, int] = {}
+        self._taken = self._failed = self._dropped = 0
         self._of = {s: msgspec.convert(told, Delivery) for s, told in outbox.deliveries().items()}
 
     def of(self, s: int) -> Delivery:
         """What became of a subscription's notifications."""
         return self._of.get(s) or Delivery()
+
+    def outcomes(self) -> tuple[int, int, int]:
+        """Since the start, of all subscriptions: taken, failed, dropped."""
+        return self._taken, self._failed, self._dropped
 
     def changed(self, s: int) -> Delivery:
         """The same, about to be changed; it is kept soon."""
@@ -60,14 +65,17 @@ class Deliveries:
         told.sent += 1
         if report.error:
             told.failed += 1
+            self._failed += 1
             told.last_failure, told.error = report.at, report.error
         else:
+            self._taken += 1
             told.last_success = report.at
 
     def drop(self, s: int, numbers: list[int], why: str = _TOO_MANY) -> None:
         """These will never be told."""
         told = self.changed(s)
         told.dropped += len(numbers)
+        self._dropped += len(numbers)
         told.error = why
         first, last = (self._outbox.when(n) for n in (numbers[0], numbers[-1]))
         if told.last_success > told.dropped_to:

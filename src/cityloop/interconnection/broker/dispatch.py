@@ -87,6 +87,17 @@ class Dispatch:
         self.cooldown_s: dict[int, float] = {}
         self.deliveries = Deliveries(outbox, clock)
 
+    @property
+    def weight(self) -> int:
+        """What is with the notifier; a long notification counts for several."""
+        return self._weight
+
+    def subscribers(self) -> tuple[int, int, int]:
+        """How many subscriptions there are, how many of them wait, and whose subscriber fails."""
+        lanes = self._lanes.values()
+        held, failing = (sum(lane.held for lane in lanes), sum(lane.failing for lane in lanes))
+        return len(self.targets), held, failing
+
     def next_attempt(self, s: int) -> int:
         """When a subscriber that failed is tried again [ms of wall time]; 0 where none did."""
         lane = self._lanes.get(s)

@@ -1,15 +1,17 @@
 """The NGSI-LD API of a running city: opened when it is first asked for, or has subscribers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from cityloop.city.broker import Broker
+from cityloop.city.metrics_broker import broker_figures
 from cityloop.city.surface import HealthPart
 from cityloop.kernel.errors import BusyError, CorruptError
+from cityloop.kernel.figures import Told
 from cityloop.standards.cim.problems import Problem
 from cityloop.web.ngsild.app import NgsiLdApp, told
 
@@ -33,6 +35,10 @@ class CityApi:
     def health(self) -> HealthPart:
         """Whether it can answer; one that nobody asked yet can."""
         return HealthPart("broker", True, not self._failing, self._failing)
+
+    def figures(self) -> Iterable[Told]:
+        """The broker's; none before it was opened."""
+        return broker_figures(self._broker) if self._broker is not None else ()
 
     def start(self) -> None:
         """Open where subscribers wait; needs a running event loop."""

@@ -10,6 +10,7 @@ import uvicorn
 from cityloop.city.broker import Broker
 from cityloop.web import HOST
 from cityloop.web.ngsild.app import NgsiLdApp
+from cityloop.web.ngsild.watched import Watched
 
 _MOST_CONNECTIONS = 2_000
 _COLLECT = (20_000, 20, 20)
@@ -21,7 +22,7 @@ async def serve(broker: Broker, port: int, announce: Callable[[], None]) -> None
     ``announce`` is called once it listens.
     """
     config = uvicorn.Config(
-        NgsiLdApp(broker),
+        Watched(NgsiLdApp(broker), broker),
         host=HOST,
         port=port,
         log_level="warning",
