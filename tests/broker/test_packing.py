@@ -36,7 +36,7 @@ def test_a_log_that_is_packed_says_the_same_in_less_room(tmp_path: Path) -> None
     assert asyncio.run(pack()) == 1
     assert log.compacted() == Position(4)  # the rest is too little for a segment
     assert writes(log) == before
-    assert sum(f.stat().st_size for f in log.segments.rglob("*.bin")) < size / 5
+    assert sum(f.stat().st_size for f in (tmp_path / "segments").rglob("*.bin")) < size / 5
     log.append([Batch(API_SOURCE, API_RUN, 6, writes=(BODY % 0,))])
     assert log.last() == Position(6)
     log.close()

@@ -30,11 +30,11 @@ START = Position(0)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cityloop.interconnection import compaction, log, segments, sqlite
+from cityloop.interconnection import cold, compaction, log, segments, sqlite
 from cityloop.kernel.clock import WallTime
 
 kill_at, line = int(sys.argv[2]), 0
-watched = {module.__file__ for module in (compaction, log, segments, sqlite)}
+watched = {module.__file__ for module in (cold, compaction, log, segments, sqlite)}
 
 def count(frame, event, argument):
     global line

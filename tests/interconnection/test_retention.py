@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.history import ParquetHistory
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.retention import Retention, thinned
+from cityloop.interconnection.retention import Retention
+from cityloop.interconnection.thinning import thinned
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import EntityIds, frame
 from cityloop.kernel.ports import Batch, Commit, Position
@@ -34,13 +35,13 @@ EVERYTHING = Position(10**9)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cityloop.interconnection import compaction, log, retention, segments, sqlite
+from cityloop.interconnection import cold, compaction, log, retention, segments, sqlite
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.ports import Position
 from tests.interconnection.test_retention import DAY_MS, EVERYTHING, KEEPS
 
 kill_at, day, line = int(sys.argv[2]), int(sys.argv[3]), 0
-watched = {module.__file__ for module in (compaction, log, retention, segments, sqlite)}
+watched = {module.__file__ for module in (cold, compaction, log, retention, segments, sqlite)}
 
 def count(frame, event, argument):
     global line
@@ -102,7 +103,7 @@ def test_what_is_oldest_is_erased(log: SqliteLog, tmp_path: Path) -> None:
     for day in (1.5, 2.5, 3.5):
         apply(log, day)
     assert (seconds(log, "LaneDetector"), seconds(log, "Lamp")) == ([], [])
-    left = {file.name for file in log.segments.glob("*.????????/*")}
+    left = {file.name for file in (tmp_path / "segments").glob("*.????????/*")}
     assert "index.bin" in left
 
 

@@ -7,7 +7,6 @@ hub's writer gets its turn. What a kill left behind is cleared up by the next ru
 """
 
 import fcntl
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import apsw
 
+from cityloop.interconnection.cold import chunk_name, spans_of
 from cityloop.interconnection.log import LAYOUT, SCHEMA, SqliteLog
-from cityloop.interconnection.segments import sync, write_segment
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -33,7 +32,6 @@ SEGMENT_BATCHES = 600
 _ROWS_A_STEP = 50
 _PAGES_A_STEP = 64
 _PAUSE_S = 0.005
-_LINGER_S = 60.0
 
 _DONE = "DELETE FROM batches WHERE position IN (SELECT position FROM batches \
 WHERE position <= (SELECT max(last) FROM segments) ORDER BY position LIMIT ?)"
@@ -74,7 +72,6 @@ def compact_bytes(log: SqliteLog, size: int, *, at_most: int | None = None) -> i
 def _compact(log: SqliteLog, count: Callable[[apsw.Connection], int], at_most: int | None) -> int:
     """``count``: of the batches that become the next segment; 0 where they are too few."""
     with alone(log.folder), opened(log) as connection:
-        log.segments.mkdir(mode=0o700, exist_ok=True)
         _clear_up(log, connection)
         written = 0
         while written != at_most and (batches := count(connection)):
@@ -112,12 +109,8 @@ def _move(log: SqliteLog, connection: apsw.Connection, batches: int) -> None:
     done = log.compacted()
     commits = list(log.read(done, Position(done + batches)))
     first, last = commits[0].position, commits[-1].position
-    name = f"{first:012d}-{last:012d}"
-    new = log.segments / f"{name}.new"
-    new.mkdir(mode=0o700)
-    write_segment(new, commits)
-    new.rename(log.segments / name)
-    sync(log.segments)
+    name = chunk_name(first, last)
+    log.cold.write(name, commits)
     connection.pragma("synchronous", "FULL")
     with transaction(connection):
         connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, last, name))
@@ -128,19 +121,6 @@ def _move(log: SqliteLog, connection: apsw.Connection, batches: int) -> None:
                 connection.execute(
                     "INSERT INTO sequences VALUES (?, ?, ?, ?)", (source, run, start, end)
                 )
-
-
-def spans_of(commits: Sequence[Commit]) -> list[tuple[str, str, int, int, int]]:
-    """Type, run, first position, first and last city time of what ``commits`` hold."""
-    spans: dict[tuple[str, str], tuple[int, int]] = {}
-    for commit in commits:
-        told = [(p.type, p.run, p.observed_at, p.observed_at) for p in commit.batch.frames]
-        told += [(p.type, p.run, p.oldest, p.newest) for p in commit.batch.rows if len(p)]
-        for type_, run, oldest, newest in told:
-            since, until = spans.get((type_, run), (oldest, newest))
-            spans[type_, run] = min(since, oldest), max(until, newest)
-    first = commits[0].position
-    return [(type_, run, first, since, until) for (type_, run), (since, until) in spans.items()]
 
 
 def _sequences(commits: Sequence[Commit]) -> list[tuple[str, str, int, int]]:
@@ -161,24 +141,16 @@ def _sequences(commits: Sequence[Commit]) -> list[tuple[str, str, int, int]]:
 
 
 def _clear_up(log: SqliteLog, connection: apsw.Connection) -> None:
-    """Remove rows that segments replace, and folders that no row names; give the space back."""
+    """Remove rows that segments replace, and what no chunk needs; give the space back."""
     recorded = {row[0] for row in rows(connection, "SELECT folder FROM segments")}
     done = number(connection, "SELECT max(last) FROM segments")
-    for folder in log.segments.iterdir():
-        if folder.name not in recorded and not _lingers(folder, done):
-            shutil.rmtree(folder)
+    log.cold.settle(recorded, Position(done))
     # Whether a row that a segment replaces is gone need not survive a power cut.
     connection.pragma("synchronous", "NORMAL")
     while _removed(connection) or _freed(connection):
         time.sleep(_PAUSE_S)
     # The file gets shorter when its journal is folded in; passive: waits for nobody.
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-
-def _lingers(folder: Path, done: int) -> bool:
-    """Whether a reader may still be in a folder that another has taken the place of."""
-    replaced = folder.suffix != ".new" and int(folder.name.partition("-")[0]) <= done
-    return replaced and time.time() - folder.stat().st_mtime < _LINGER_S
 
 
 def _removed(connection: apsw.Connection) -> bool:

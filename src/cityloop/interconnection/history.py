@@ -7,7 +7,6 @@ from functools import partial
 from operator import attrgetter
 
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import segment_parts
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.rows import Rows
@@ -39,8 +38,8 @@ class ParquetHistory:
         """
         compacted = self._log.compacted()
         pieces = [
-            _Piece(first, last, number, partial(segment_parts, folder, type_))
-            for number, (folder, first, last) in enumerate(
+            _Piece(first, last, number, partial(self._log.cold.parts, name, type_))
+            for number, (name, first, last) in enumerate(
                 self._log.spans(type_, run, since, until, compacted)
             )
         ]

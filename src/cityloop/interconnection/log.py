@@ -11,7 +11,8 @@ from pathlib import Path
 
 import apsw
 
-from cityloop.interconnection.segments import read_segment, segment_writes, sync
+from cityloop.interconnection.cold import Cold, FolderCold
+from cityloop.interconnection.segments import sync
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -81,15 +82,18 @@ _FOREVER = Position(2**63 - 1)
 class SqliteLog:
     """``kernel.ports.Log`` in ``folder``; one process appends, any number read meanwhile.
 
-    Safe from several threads. ``clock`` stamps commits. Raises OSError when the disk fails,
+    Safe from several threads. ``clock`` stamps commits; ``cold`` holds the older ones (a folder
+    beside, where nothing else is said). Raises OSError when the disk fails,
     BusyError when another process holds the lock for 10 s, CorruptError when stored bytes fail
     their check.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, readonly: bool = False) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, *, readonly: bool = False, cold: Cold | None = None
+    ) -> None:
         self.folder = folder
         self.path = folder / "log.db"
-        self.segments = folder / "segments"
+        self.cold: Cold = cold or FolderCold(folder / "segments")
         self._clock = clock
         self.fsync = Durations()
         """How long the end of an append takes: the WAL is written and fsynced."""
@@ -165,7 +169,7 @@ class SqliteLog:
             segment = rows(connection, _SEGMENT, (after + 1,))
             page = [] if segment else rows(connection, _PAGE, (after, end, _PAGE_ROWS))
         if segment:
-            yield from read_segment(self.segments / segment[0][1])
+            yield from self.cold.read(segment[0][1])
         for position, committed_at, schema, body in page:
             batch = self._read(position, schema, body)
             yield Commit(Position(position), WallTime(committed_at), batch)
@@ -181,15 +185,13 @@ class SqliteLog:
                 yield from page
                 after = page[-1].position
             else:
-                folders, compacted = page
-                some = (commit for folder in folders for commit in segment_writes(folder))
+                names, compacted = page
+                some = (commit for name in names for commit in self.cold.writes(name))
                 yield from (commit for commit in some if after < commit.position <= end)
                 after = min(compacted, end)
             page = self._written(after, end)
 
-    def _written(
-        self, after: Position, end: Position
-    ) -> list[Commit] | tuple[list[Path], Position]:
+    def _written(self, after: Position, end: Position) -> list[Commit] | tuple[list[str], Position]:
         """Some commits of the API from rows; where segments follow ``after``, them and their last
         position.
         """
@@ -197,7 +199,7 @@ class SqliteLog:
             compacted = Position(number(connection, "SELECT max(last) FROM segments"))
             if after < min(compacted, end):
                 found = rows(connection, _BETWEEN, (after, end))
-                return [self.segments / folder for (folder,) in found], compacted
+                return [name for (name,) in found], compacted
             page = rows(connection, _API, (API_SOURCE, API_RUN, after, end, _PAGE_ROWS))
         return [
             Commit(
@@ -208,15 +210,12 @@ class SqliteLog:
 
     def spans(
         self, type_: str, run: str, since: CityTime, until: CityTime, position: Position
-    ) -> list[tuple[Path, CityTime, CityTime]]:
-        """Segments up to ``position`` with frames of a type and run between two city times, in log
-        order: each one's folder, first and last time."""
+    ) -> list[tuple[str, CityTime, CityTime]]:
+        """Chunks up to ``position`` with frames of a type and run between two city times, in log
+        order: each one's name, first and last time."""
         with sqlite_errors(self.path):
             found = rows(self._reader(), _SPANS, (type_, run, since, until, position))
-        return [
-            (self.segments / folder, CityTime(first), CityTime(last))
-            for folder, first, last in found
-        ]
+        return [(name, CityTime(first), CityTime(last)) for name, first, last in found]
 
     def rows(self, after: Position, types: Container[str]) -> Iterator[tuple[Position, Batch]]:
         """What lies in rows, not in segments, beyond ``after``: frames of ``types`` alone."""
@@ -229,17 +228,17 @@ class SqliteLog:
             if len(page) < _PAGE_ROWS:
                 return
 
-    def segments_with(self, type_: str, position: Position) -> list[Path]:
-        """Segments up to ``position`` that hold a type, of whatever run, in log order."""
+    def segments_with(self, type_: str, position: Position) -> list[str]:
+        """Chunks up to ``position`` that hold a type, of whatever run, in log order."""
         with sqlite_errors(self.path):
             found = rows(self._reader(), _WITH, (type_, position))
-        return [self.segments / folder for (folder,) in found]
+        return [name for (name,) in found]
 
-    def segments_within(self, type_: str, since: CityTime, until: CityTime) -> list[Path]:
-        """Segments that hold a type, of whatever run, between two city times, in log order."""
+    def segments_within(self, type_: str, since: CityTime, until: CityTime) -> list[str]:
+        """Chunks that hold a type, of whatever run, between two city times, in log order."""
         with sqlite_errors(self.path):
             found = rows(self._reader(), _WITHIN, (type_, since, until))
-        return [self.segments / folder for (folder,) in found]
+        return [name for (name,) in found]
 
     def runs(self, type_: str) -> list[tuple[str, CityTime, CityTime]]:
         """Runs that segments hold a type of, in log order: name, first and last time."""

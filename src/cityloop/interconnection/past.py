@@ -9,10 +9,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter
-from pathlib import Path
 
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import Segment
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.ports import Position
@@ -33,9 +31,8 @@ class Past:
     def __init__(self, log: SqliteLog, types: frozenset[str]) -> None:
         self._log = log
         self._types = types
-        self._segments: OrderedDict[tuple[Path, str], list[Frame]] = OrderedDict()
-        self._last: tuple[Path, Segment] | None = None
-        self._firsts: dict[tuple[Path, str], int] = {}
+        self._segments: OrderedDict[tuple[str, str], list[Frame]] = OrderedDict()
+        self._firsts: dict[tuple[str, str], int] = {}
         self._tail: dict[str, list[Frame]] = defaultdict(list)
         self._after = self._reached = Position(0)
 
@@ -43,7 +40,7 @@ class Past:
         """Frames of a run with ``since <= observed_at < until``, in order of city time."""
         self._follow()
         spans = self._log.spans(type_, run, since, until, self._after)
-        parts = chain(*(self._segment(folder, type_) for folder, *_ in spans), self._tail[type_])
+        parts = chain(*(self._segment(name, type_) for name, *_ in spans), self._tail[type_])
         wanted = [p for p in parts if p.run == run and since <= p.observed_at < until]
         return sorted(wanted, key=_observed_at)
 
@@ -52,14 +49,14 @@ class Past:
         self._follow()
         spans = self._log.spans(type_, run, CityTime(0), CityTime(at + 1), self._after)
         yield from _newest_first(self._tail[type_], run, at)
-        for folder, *_ in reversed(spans):
-            yield from _newest_first(self._segment(folder, type_), run, at)
+        for name, *_ in reversed(spans):
+            yield from _newest_first(self._segment(name, type_), run, at)
 
     def everything(self, type_: str) -> Iterator[Frame]:
         """All frames of a type of which there are few, in log order."""
         self._follow()
-        for folder in self._log.segments_with(type_, self._after):
-            yield from self._segment(folder, type_)
+        for name in self._log.segments_with(type_, self._after):
+            yield from self._segment(name, type_)
         yield from self._tail[type_]
 
     def numbered_after(self, type_: str, number: int) -> Iterator[Frame]:
@@ -68,10 +65,10 @@ class Past:
         self._follow()
         tail = self._tail[type_]
         if not tail or _first(tail) > number + 1:
-            folders = self._log.segments_with(type_, self._after)
-            begin = bisect_right(folders, number + 1, key=lambda f: self._first_in(f, type_))
-            for folder in folders[max(0, begin - 1) :]:
-                yield from _beyond(self._segment(folder, type_), number)
+            names = self._log.segments_with(type_, self._after)
+            begin = bisect_right(names, number + 1, key=lambda n: self._first_in(n, type_))
+            for name in names[max(0, begin - 1) :]:
+                yield from _beyond(self._segment(name, type_), number)
         yield from _beyond(tail, number)
 
     def runs(self, type_: str) -> dict[str, tuple[CityTime, CityTime]]:
@@ -107,25 +104,20 @@ class Past:
             self._reached = position
         return True
 
-    def _segment(self, folder: Path, type_: str) -> list[Frame]:
-        key = folder, type_
+    def _segment(self, name: str, type_: str) -> list[Frame]:
+        key = name, type_
         if key not in self._segments:
-            parts = self._opened(folder).parts(type_)
+            parts = self._log.cold.parts(name, type_)
             self._segments[key] = [part for part in parts if isinstance(part, Frame)]
             if len(self._segments) > _SEGMENTS_KEPT:
                 self._segments.popitem(last=False)
         self._segments.move_to_end(key)
         return self._segments[key]
 
-    def _opened(self, folder: Path) -> Segment:
-        if self._last is None or self._last[0] != folder:
-            self._last = folder, Segment(folder)
-        return self._last[1]
-
-    def _first_in(self, folder: Path, type_: str) -> int:
-        key = folder, type_
+    def _first_in(self, name: str, type_: str) -> int:
+        key = name, type_
         if key not in self._firsts:
-            self._firsts[key] = _first(self._segment(folder, type_))
+            self._firsts[key] = _first(self._segment(name, type_))
         return self._firsts[key]
 
 

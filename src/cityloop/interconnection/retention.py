@@ -7,27 +7,21 @@ Rows that no segment holds yet are never touched.
 """
 
 import hashlib
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import apsw
 import msgspec
-import numpy as np
 
-from cityloop.interconnection.compaction import alone, opened, spans_of
+from cityloop.interconnection.cold import chunk_name
+from cityloop.interconnection.compaction import alone, opened
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import read_segment, segment_facts, sync, write_segment
 from cityloop.interconnection.sqlite import rows, transaction
+from cityloop.interconnection.thinning import Keeps
 from cityloop.kernel.clock import WallTime
-from cityloop.kernel.frame import EntityIds, Frame
-from cityloop.kernel.ports import Batch, Commit, Position
-from cityloop.kernel.rows import Rows
-from cityloop.standards.retention import Keep
+from cityloop.kernel.ports import Position
 
-Keeps = Mapping[str, Keep]
+_TYPES = "SELECT DISTINCT folder, type FROM spans JOIN segments USING (first)"
 _MERGED_BATCHES = 7200
 _MERGED_BYTES = 32_000_000
 
@@ -41,13 +35,23 @@ class _Segment:
     folder: str
     as_of: int
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is as compaction wrote it."""
+        return "." not in self.folder
+
 
 class Retention:
-    """Applies rules to the segments of ``log``. One process does so, with compaction's lock."""
+    """Applies rules to the segments of ``log``. One process does so, with compaction's lock.
 
-    def __init__(self, log: SqliteLog) -> None:
+    ``merge``: so many small ones in a row are made one even where no rule is due; 0 for never.
+    """
+
+    def __init__(self, log: SqliteLog, *, merge: int = 0) -> None:
         self._log = log
-        self._facts: dict[str, tuple[WallTime, frozenset[str]]] = {}
+        self._merge = merge
+        self._newest: dict[str, WallTime] = {}
+        self._types: dict[str, set[str]] = {}
 
     def apply(self, keeps: Keeps, now: WallTime, until: Position) -> int:
         """Rewrite the oldest segments up to ``until`` that are due, as far as one merged segment
@@ -58,7 +62,9 @@ class Retention:
         """
         mark = _mark(keeps)
         with alone(self._log.folder), opened(self._log) as connection:
-            due = self._due(_recorded(connection, mark), keeps, now, until)
+            segments = _recorded(connection, mark)
+            self._learn(connection, segments)
+            due = self._due(segments, keeps, now, until)
             if due:
                 self._rewrite(connection, due, keeps, now, mark)
         return len(due)
@@ -67,15 +73,17 @@ class Retention:
         self, segments: Sequence[_Segment], keeps: Keeps, now: WallTime, until: Position
     ) -> list[_Segment]:
         """The first stretch of neighbours that are due, as long as one segment may be."""
-        self._facts = {s.folder: self._fact(s.folder) for s in segments}
         due: list[_Segment] = []
+        small = {s for s in segments if s.is_small and s.last <= until}
+        many = small if self._merge and len(small) >= self._merge else frozenset()
         size = 0
         for segment in segments:
-            size += _bytes(self._log.segments / segment.folder)
+            size += self._log.cold.size(segment.folder)
             fits = not due or (
                 segment.last - due[0].first < _MERGED_BATCHES and size <= _MERGED_BYTES
             )
-            if segment.last <= until and self._is_due(segment, keeps, now) and fits:
+            is_due = segment in many or self._is_due(segment, keeps, now)
+            if segment.last <= until and is_due and fits:
                 due.append(segment)
             elif due:
                 break
@@ -83,12 +91,17 @@ class Retention:
                 size = 0
         return due
 
-    def _fact(self, folder: str) -> tuple[WallTime, frozenset[str]]:
-        return self._facts.get(folder) or segment_facts(self._log.segments / folder)
+    def _learn(self, connection: apsw.Connection, segments: Sequence[_Segment]) -> None:
+        """Which types each segment holds, and when its newest commit was made."""
+        new = [s.folder for s in segments if s.folder not in self._newest]
+        self._newest.update(self._log.cold.newest(new) if new else {})
+        self._types = {}
+        for folder, type_ in rows(connection, _TYPES):
+            self._types.setdefault(folder, set()).add(type_)
 
     def _is_due(self, segment: _Segment, keeps: Keeps, now: WallTime) -> bool:
         """Whether a boundary of a type has passed its newest commit since the rules' last use."""
-        newest, types = self._facts[segment.folder]
+        newest, types = self._newest[segment.folder], self._types.get(segment.folder, ())
         spans = {
             span
             for type_ in types
@@ -105,87 +118,16 @@ class Retention:
         now: WallTime,
         mark: str,
     ) -> None:
-        folders = [self._log.segments / segment.folder for segment in due]
-        whole = (commit for folder in folders for commit in read_segment(folder))
-        commits = list(thinned(whole, keeps, now))
         first, last = due[0].first, due[-1].last
-        name = f"{first:012d}-{last:012d}.{now}.{mark}"
-        new, home = self._log.segments / f"{name}.new", self._log.segments / name
-        for left in (new, home):
-            if left.exists():  # by a kill at this very point, under the same clock
-                shutil.rmtree(left)
-        new.mkdir(mode=0o700)
-        write_segment(new, commits)
-        new.rename(home)
-        sync(self._log.segments)
+        name = f"{chunk_name(first, last)}.{now}.{mark}"
+        spans = self._log.cold.thin([segment.folder for segment in due], name, keeps, now)
         connection.pragma("synchronous", "FULL")
         with transaction(connection):
             for segment in due:
                 connection.execute("DELETE FROM segments WHERE first = ?", (segment.first,))
                 connection.execute("DELETE FROM spans WHERE first = ?", (segment.first,))
             connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, last, name))
-            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", spans_of(commits))
-        for folder in folders:
-            os.utime(folder)  # from now on it is kept for its last readers
-
-
-def thinned(commits: Iterator[Commit], keeps: Keeps, now: WallTime) -> Iterator[Commit]:
-    """The same commits with what the rules leave of them at ``now``.
-
-    Of what is sampled, the first observation of each span of city time stays.
-    """
-    taken: set[tuple[object, ...]] = set()
-    for commit in commits:
-        age = now - commit.committed_at
-        batch = commit.batch
-        frames = tuple(p for p in batch.frames if _stays(p, keeps.get(p.type), age, taken))
-        sparse = (_sampled(p, keeps.get(p.type), age, taken) for p in batch.rows)
-        changes = tuple(
-            c for c in batch.changes if c.type not in keeps or age < keeps[c.type].kept_ms
-        )
-        left = Batch(
-            batch.source,
-            batch.run,
-            batch.sequence,
-            frames=frames,
-            changes=changes,
-            rows=tuple(part for part in sparse if part is not None),
-            writes=batch.writes,
-        )
-        yield replace(commit, batch=left)
-
-
-def _stays(part: Frame, keep: Keep | None, age: int, taken: set[tuple[object, ...]]) -> bool:
-    if keep is None or age < keep.raw_ms:
-        return True
-    if age >= keep.kept_ms or keep.every_s is None:
-        return age < keep.kept_ms
-    key = part.type, part.run, part.ids, part.observed_at // round(keep.every_s * 1000)
-    fresh = key not in taken
-    taken.add(key)
-    return fresh
-
-
-def _sampled(
-    part: Rows, keep: Keep | None, age: int, taken: set[tuple[object, ...]]
-) -> Rows | None:
-    if keep is None or age < keep.raw_ms:
-        return part
-    if age >= keep.kept_ms:
-        return None
-    if keep.every_s is None:
-        return part
-    spans = part.observed_at // round(keep.every_s * 1000)
-    fresh = np.zeros(len(part), dtype=np.bool_)
-    for row, (entity, span) in enumerate(zip(part.entity.tolist(), spans.tolist(), strict=True)):
-        key: tuple[object, ...] = part.type, part.run, _name(part.ids, entity), span
-        fresh[row] = key not in taken
-        taken.add(key)
-    return part.taken(fresh) if fresh.any() else None
-
-
-def _name(ids: EntityIds, entity: int) -> str:
-    return ids.names[entity]
+            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", spans)
 
 
 def _mark(keeps: Keeps) -> str:
@@ -203,7 +145,3 @@ def _recorded(connection: apsw.Connection, mark: str) -> list[_Segment]:
         as_of = int(used[0]) if len(used) == 2 and used[1] == mark else 0
         segments.append(_Segment(first, last, folder, as_of))
     return segments
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())

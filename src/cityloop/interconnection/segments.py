@@ -313,11 +313,6 @@ class Segment:
         ]
 
 
-def segment_parts(folder: Path, type_: str) -> list[Frame | Rows]:
-    """The frames and rows of one type in a segment, in the order they were committed."""
-    return Segment(folder).parts(type_)
-
-
 def _read_table(folder: Path, index: _Index, ids: Sequence[EntityIds], number: int) -> list[_Part]:
     table = index.tables[number]
     entries = [part for commit in index.commits for part in commit.parts if part.table == number]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import segment_parts
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.ports import API_RUN
@@ -88,8 +87,8 @@ class PastSights:
         compacted = self._log.compacted()
         rows = self._log.rows(compacted, {type_})
         yield [part for _, batch in rows for part in batch.parts if part.run != API_RUN]
-        for folder in reversed(self._log.segments_within(type_, since, until)):
-            parts = segment_parts(folder, type_)
+        for name in reversed(self._log.segments_within(type_, since, until)):
+            parts = self._log.cold.parts(name, type_)
             yield [part for part in parts if part.run != API_RUN]
 
     def close(self) -> None:
