@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -55,3 +55,26 @@ async def hearing(port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIter
         yield hearer
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def answering(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """A subscriber that need not speak HTTP; its port. Its connections end when it does."""
+    ends: list[asyncio.StreamWriter] = []
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.append(writer)
+        with suppress(asyncio.IncompleteReadError):
+            await handle(reader, writer)
+
+    server = await asyncio.start_server(join, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for end in ends:
+            end.transport.abort()
+            with suppress(OSError):
+                await end.wait_closed()

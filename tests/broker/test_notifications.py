@@ -17,7 +17,7 @@ from cityloop.interconnection.broker.held import Written, written
 from cityloop.kernel.errors import BusyError
 from cityloop.kernel.ports import Position
 from cityloop.standards.cim.writes import Put
-from tests.broker.hearer import hearing
+from tests.broker.hearer import answering, hearing
 from tests.broker.scene import Broker, drive, running, subscription
 from tests.perception.conftest import broker as mosquitto
 
@@ -53,17 +53,18 @@ def test_the_killed_notifier_leaves_nothing_untold(tmp_path: Path) -> None:
     drive(scene())
 
 
-async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def never_answer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read()
-    writer.close()
 
 
 def test_who_never_answers_delays_nobody_else(tmp_path: Path) -> None:
     async def scene() -> None:
-        mute = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-        port = mute.sockets[0].getsockname()[1]
-        endpoint = {"uri": f"http://127.0.0.1:{port}/", "timeout": 200}
-        async with hearing() as hearer, running(tmp_path) as broker:
+        async with (
+            answering(never_answer) as port,
+            hearing() as hearer,
+            running(tmp_path) as broker,
+        ):
+            endpoint = {"uri": f"http://127.0.0.1:{port}/", "timeout": 200}
             body = subscription("", notification={"endpoint": endpoint})
             id_ = await broker.subscriptions.create(body, CORE_TERMS)
             await broker.subscriptions.create(subscription(hearer), CORE_TERMS)
@@ -71,7 +72,6 @@ def test_who_never_answers_delays_nobody_else(tmp_path: Path) -> None:
             await hearer.until(1)
             assert await broker.until_told(id_, "lastError") == "no answer within 0.2 s"
             assert await broker.until_told(id_, "pending") == 1
-        mute.close()
 
     drive(scene())
 
@@ -90,9 +90,7 @@ def test_a_connection_that_ended_meanwhile_is_replaced_and_counts_as_no_failure(
             await reader.readuntil(b"POST")
             writer.transport.abort()
 
-        server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with running(tmp_path) as broker:
+        async with answering(answer_once) as port, running(tmp_path) as broker:
             body = subscription(f"http://127.0.0.1:{port}/")
             id_ = await broker.subscriptions.create(body, CORE_TERMS)
             for level in range(3):
@@ -100,7 +98,6 @@ def test_a_connection_that_ended_meanwhile_is_replaced_and_counts_as_no_failure(
                 await heard.get()
             told = broker.subscriptions.retrieve(id_, CORE_TERMS)["notification"]
             assert "timesFailed" not in told
-        server.close()
 
     drive(scene())
 

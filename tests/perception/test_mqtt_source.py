@@ -1,14 +1,15 @@
 """MQTT from a real broker: acknowledged after the commit, and nothing is lost on the way."""
 
 import asyncio
+import gc
 import json
 import subprocess
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.perception.conftest import HeldIntake, broker, certify, setup_of
 
@@ -47,6 +48,7 @@ async def publish(port: int, *payloads: bytes, topic: str = "city/main/flow") ->
         writer.write(mqtt.write_publish("3.1.1", topic, body, number))
     await reader.readexactly(4 * len(payloads))
     writer.close()
+    await writer.wait_closed()
 
 
 def flow(name: str) -> bytes:
@@ -179,32 +181,57 @@ def hash_users(path: Path) -> None:
     subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True)
 
 
-def test_tls_is_spoken_to_brokers_whose_signer_is_known_and_to_no_others(
-    free_port: int, unused_port: int, tmp_path: Path
-) -> None:
-    pem = tmp_path / "pem"
+def secured(folder: Path, port: int) -> tuple[str, ...]:
+    """A second listener of the broker, with TLS, for those who show the certificate ``device``."""
+    pem = folder / "pem"
     certify(pem, "authority")
     certify(pem, "broker", "-CA", "authority.pem", "-CAkey", "authority.key")
     certify(pem, "device", "-CA", "authority.pem", "-CAkey", "authority.key")
-    secured = [f"listener {unused_port} 127.0.0.1", "require_certificate true"]
-    secured += [f"cafile {pem}/authority.pem", f"certfile {pem}/broker.pem"]
-    secured += [f"keyfile {pem}/broker.key"]
-    url = f"mqtts://127.0.0.1:{unused_port}"
-    ours = {"certificate": "pem/device.pem", "key": "pem/device.key"}
+    return (
+        f"listener {port} 127.0.0.1",
+        "require_certificate true",
+        f"cafile {pem}/authority.pem",
+        f"certfile {pem}/broker.pem",
+        f"keyfile {pem}/broker.key",
+    )
 
+
+def device(port: int, **settings: Any) -> MqttSettings:
+    """Who shows that certificate."""
+    ours = {"certificate": "pem/device.pem", "key": "pem/device.key", **settings}
+    return MqttSettings(url=f"mqtts://127.0.0.1:{port}", topics=["city/#"], probe="", **ours)
+
+
+def test_tls_is_spoken_to_brokers_whose_signer_is_known_and_to_no_others(
+    free_port: int, unused_port: int, tmp_path: Path
+) -> None:
     async def go() -> None:
-        unknown = MqttSettings(url=url, topics=["city/#"], probe="", **ours)
-        async with reading(unknown, tmp_path) as intake:
+        async with reading(device(unused_port), tmp_path) as intake:
             await intake.wait(lambda i: any("certificate" in why for _, why in i.states))
             assert not is_up(intake)
-        known = msgspec.structs.replace(unknown, authority="pem/authority.pem")
+        known = device(unused_port, authority="pem/authority.pem")
         async with reading(known, tmp_path) as intake:
             await intake.wait(is_up)
             await publish(free_port, flow("a"))
             await intake.wait(lambda i: i.entities == ["a"])
 
-    with broker(tmp_path, free_port, *WIDE, *secured):
+    with broker(tmp_path, free_port, *WIDE, *secured(tmp_path, unused_port)):
         asyncio.run(go())
+
+
+def test_a_broker_that_has_stopped_is_left_with_nothing_open(
+    free_port: int, unused_port: int, tmp_path: Path
+) -> None:
+    async def go(stop: Callable[[], None]) -> None:
+        async with reading(device(unused_port, authority="pem/authority.pem"), tmp_path) as intake:
+            await intake.wait(is_up)
+            stop()
+
+    with broker(tmp_path, free_port, *WIDE, *secured(tmp_path, unused_port)) as process:
+        with warnings.catch_warnings(record=True) as warned:
+            asyncio.run(go(process.suspend))
+            gc.collect()
+        assert not warned
 
 
 def test_those_who_share_a_subscription_take_turns(free_port: int, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ class Wire:
     async def cut(self) -> None:
         self._server.close()
         for end in self._ends:
-            end.close()
+            end.transport.abort()
         await asyncio.gather(*self._pumps, return_exceptions=True)
         self._ends.clear()
 

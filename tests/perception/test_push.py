@@ -140,6 +140,7 @@ def test_a_hundred_megabytes_are_refused_before_they_are_sent(
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
         assert b" 413 " in await reader.readline()
         writer.close()
+        await writer.wait_closed()
 
     pushed(free_port, tmp_path, talk)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from cityloop.city.child import end
 from cityloop.kernel.errors import BusyError, CorruptError
 from cityloop.kernel.ports import Position
 
@@ -115,14 +116,8 @@ class HistoryProcess:
     async def close(self) -> None:
         """End it; what it had under way is done again by the next one."""
         self._is_closed = True
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), _CLOSE_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        if self._process is not None:
+            await end(self._process, _CLOSE_S)
         async with self._lock:  # whoever asked is told
             self._process = None
 

@@ -191,7 +191,8 @@ async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
             if line.writable():
                 line.send(Measured(write_told(_figures(desks))))
             with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), _TELL_EVERY_S)
+                async with asyncio.timeout(_TELL_EVERY_S):
+                    await ended.wait()
         raise _Ended
 
 

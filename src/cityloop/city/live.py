@@ -240,7 +240,8 @@ class LiveCity:
         self._asked[number] = answer
         try:
             await asyncio.to_thread(hub.send, Ask(number, verb, arguments))
-            answered = await asyncio.wait_for(asyncio.wrap_future(answer), _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                answered = await asyncio.wrap_future(answer)
         except (OSError, TimeoutError):
             raise BusyError(
                 "The hub did not answer; look at the state before you repeat."

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from cityloop.city.child import end
 from cityloop.city.clock import wall_time
 from cityloop.interconnection.broker.dial import Dial, trust
 from cityloop.interconnection.broker.parcels import (
@@ -145,14 +146,8 @@ class NotifierProcess:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), _CLOSE_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        if self._process is not None:
+            await end(self._process, _CLOSE_S)
 
 
 async def _frame(stream: asyncio.StreamReader) -> tuple[int, bytes]:

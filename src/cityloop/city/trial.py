@@ -50,7 +50,8 @@ def try_source(folder: Path, name: str, seconds: float, tell: Tell) -> tuple[int
     async def run() -> tuple[int, Counter[str]]:
         trial = Trial(name, settings, devices[name], tell)
         with suppress(TimeoutError):
-            await asyncio.wait_for(source.run(trial), seconds)
+            async with asyncio.timeout(seconds):
+                await source.run(trial)
         return trial.accepted, trial.rejected
 
     return asyncio.run(run())

@@ -77,7 +77,8 @@ class Historian:
         while True:
             before = self.tail.last
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):
+                    await self._due.wait()
             is_idle = self.tail.last == before and self._is_much
             if not self._due.is_set() and not is_idle:
                 continue

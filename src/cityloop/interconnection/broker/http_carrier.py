@@ -148,7 +148,7 @@ class HttpCarrier:
             self._sweeper.cancel()
         for lines in self._idle.values():
             for line in lines:
-                line.close()
+                line.abort()
 
 
 class _Line(asyncio.Protocol):
@@ -224,6 +224,12 @@ class _Line(asyncio.Protocol):
                 self._answer.set_exception(error)
         self._answer = None
         self.close()
+
+    def abort(self) -> None:
+        """End the connection without waiting for the other side, as the end of TLS does."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
 
     def close(self) -> None:
         """End the connection."""

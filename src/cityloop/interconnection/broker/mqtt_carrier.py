@@ -20,6 +20,7 @@ from cityloop.kernel.errors import InputError
 from cityloop.standards import mqtt
 
 _KEEP_ALIVE_S = 60
+_GOODBYE_S = 1.0
 _LARGEST_ANSWER = 65_536
 _ACKS = frozenset({mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP})
 
@@ -59,11 +60,10 @@ class MqttCarrier:
 
     async def close(self) -> None:
         """Take leave of all brokers."""
+        lines = [task.result() for task in self._lines.values() if task.done() and _usable(task)]
         for task in self._lines.values():
-            if task.done() and _usable(task):
-                task.result().close()
-            else:
-                task.cancel()
+            task.cancel()
+        await asyncio.gather(*(line.leave() for line in lines))
 
 
 def _usable(task: "asyncio.Task[_Line]") -> bool:
@@ -101,6 +101,7 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._begun: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gone = asyncio.Event()
         self._waiting: dict[tuple[int, int], asyncio.Future[str]] = {}
         self._room = asyncio.Semaphore(1)
         self._packet_id = 0
@@ -133,6 +134,7 @@ class _Line(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Whoever waits is told."""
+        self._gone.set()
         self._lose(error or ConnectionResetError("the MQTT broker closed the connection"))
 
     def _lose(self, error: Exception) -> None:
@@ -145,6 +147,17 @@ class _Line(asyncio.Protocol):
                 # Taken note of: nobody may be waiting any more.
                 answer.exception()
         self.close()
+
+    async def leave(self) -> None:
+        """Take leave and see the connection end, even where the other side has stopped answering
+        (TLS waits for it)."""
+        self.close()
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._gone.wait()
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()
 
     def close(self) -> None:
         """Take leave."""

@@ -22,6 +22,7 @@ from cityloop.standards.readings import Decoded, Fault
 
 _log = structlog.get_logger()
 _ANSWER_S = 10.0
+_GOODBYE_S = 1.0
 _KEEP_ALIVE_S = 30
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
 _SESSION_S = 86_400
@@ -111,7 +112,7 @@ class MqttSource:
                 why = str(error) or "the broker does not answer"
                 intake.tell("failing", f"{self._settings.url}: {why}; again in {pause_s:.0f} s")
             finally:
-                reading.close()
+                await reading.close()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LAST_PAUSE_S)
 
@@ -121,7 +122,8 @@ class MqttSource:
         loop = asyncio.get_running_loop()
         host = url.hostname or ""
         opening = loop.create_connection(lambda: reading, host, port, ssl=self._tls)
-        await asyncio.wait_for(opening, _ANSWER_S)
+        async with asyncio.timeout(_ANSWER_S):
+            await opening
         hello = mqtt.write_connect(
             settings.version,
             self._client(),
@@ -166,6 +168,7 @@ class _Reading(asyncio.Protocol):
         self._decode = decode
         self._reader = mqtt.PacketReader(settings.version, settings.max_bytes)
         self._transport: asyncio.Transport | None = None
+        self._gone = asyncio.Event()
         self._queue: deque[tuple[mqtt.Publish, int]] = deque()
         self._filled = asyncio.Event()
         self._answers: dict[int, asyncio.Future[bytes]] = {}
@@ -202,6 +205,7 @@ class _Reading(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Whoever waits is told."""
+        self._gone.set()
         self._lose(error or ConnectionResetError("the broker closed the connection"))
 
     def _lose(self, error: Exception) -> None:
@@ -232,7 +236,8 @@ class _Reading(asyncio.Protocol):
         self._answers[kind] = answer
         self._send(packet)
         try:
-            return await asyncio.wait_for(answer, _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                return await answer
         finally:
             del self._answers[kind]
 
@@ -342,11 +347,17 @@ class _Reading(asyncio.Protocol):
         if window < WANTED:
             self._intake.tell("ok", narrow(window, self._settings.version))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say goodbye; the broker keeps the session, and what it holds of it."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(mqtt.write_disconnect())
+        if self._transport is not None:
+            self._send(mqtt.write_disconnect())
             self._transport.close()
+            try:
+                # TLS takes leave of the other end, which may have stopped answering.
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._gone.wait()
+            except TimeoutError:
+                self._transport.abort()
         if self._lost.done() and not self._lost.cancelled():
             self._lost.exception()
         else:

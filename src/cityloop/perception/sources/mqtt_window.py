@@ -58,7 +58,8 @@ class Probe:
         while len(self.held) < sent or self._published < sent:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), _PATIENCE_S)
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._changed.wait()
             except TimeoutError:
                 return False
         return True

@@ -195,7 +195,8 @@ class OpcUa:
             intake.tell("ok")
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(inbox.filled.wait(), _LOOK_S)
+                    async with asyncio.timeout(_LOOK_S):
+                        await inbox.filled.wait()
                 await client.check_connection()
                 await self._wait(_GATHER_S)
                 await self._deliver(intake, inbox)

@@ -194,7 +194,8 @@ class Push:
         else:
             decoded = await asyncio.to_thread(self._decode, message)
         try:
-            strangers = await asyncio.wait_for(intake.deliver(decoded), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                strangers = await intake.deliver(decoded)
         except (BusyError, TimeoutError) as error:
             what = str(error) or "The log has not taken it yet."
             advice = "Post it again in a while, with the same Idempotency-Key."
