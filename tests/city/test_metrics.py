@@ -41,8 +41,10 @@ def value(city: RunningCity, name: str, **labels: str) -> float | None:
 
 
 def test_a_running_city_tells_every_metric_that_is_declared_for_a_city(city: RunningCity) -> None:
-    # Sources, rejects and subscriptions this city has none of.
-    absent = re.compile("cityloop_(source_|rejected|broker_|subscriptions|notifications_)")
+    # Sources, rejects and subscriptions this city has none of, and no trace came back yet.
+    absent = re.compile(
+        "cityloop_(source_|rejected|broker_|subscriptions|notifications_|trace_last|trace_stage)"
+    )
     wanted = {name for name in METRICS if not absent.match(name)}
     until("every metric", lambda: wanted <= scrape(city).keys() or None)
 
@@ -109,6 +111,7 @@ def test_a_city_whose_hub_stands_still_is_live_and_not_ready_until_it_goes_on(
     until("readiness again", lambda: city.get("/health/ready"))
 
 
+@pytest.mark.slow
 def test_a_city_whose_hub_was_killed_is_not_ready_until_another_one_works(
     city: RunningCity,
 ) -> None:

@@ -51,6 +51,17 @@ class SourceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class LostTrace:
+    """A trace that did not come back: the last stage that it ``passed``, the one that it is
+    ``missing``, and since when people are to be told, wall ms."""
+
+    passed: str
+    missing: str
+    waited_s: float
+    since: WallTime
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """How the machine that carries the city does. ``waiting`` and ``age_s`` are the log's queue,
     ``log_error`` why nothing is recorded, empty where it is."""
@@ -62,6 +73,7 @@ class Machine:
     disk_free: int = 1 << 50
     disk_total: int = 1 << 50
     latency_p99_ms: float | None = None
+    lost: LostTrace | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +91,8 @@ class Street:
 
 
 def machine_conditions(machine: Machine) -> Iterator[Condition]:
-    """Processes, log and disk."""
+    """Processes, log, disk and tracer."""
+    yield from trace_conditions(machine.lost)
     yield from trouble_conditions(machine.troubles)
     yield from log_conditions(machine.log_error, machine.waiting, machine.age_s)
     if machine.disk_free < min(DISK_LOW_BYTES, DISK_LOW_SHARE * machine.disk_total):
@@ -98,6 +111,18 @@ def log_conditions(error: str, waiting: int, age_s: float) -> Iterator[Condition
     elif age_s > LOG_BEHIND_S:
         behind = {"waiting": waiting, "age_s": round(age_s, 1)}
         yield Condition("log-behind", "log", behind)
+
+
+def trace_conditions(lost: LostTrace | None) -> Iterator[Condition]:
+    """The tracer did not come back."""
+    if lost is not None:
+        passed = lost.passed or "nothing"
+        data: dict[str, Datum] = {
+            "passed": passed,
+            "missing": lost.missing,
+            "waited_s": lost.waited_s,
+        }
+        yield Condition("tracer-lost", "tracer", data, since=lost.since)
 
 
 def trouble_conditions(of: Mapping[str, Trouble]) -> Iterator[Condition]:

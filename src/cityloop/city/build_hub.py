@@ -15,6 +15,7 @@ from cityloop.city.live_sensors import registered_sensors, stand_for
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.site import Site
+from cityloop.city.tracer_desk import TracerDesk
 from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
@@ -58,6 +59,13 @@ def build_api(tenant: Tenant, writer: LogWriter, hub: Hub, now: Callable[[], Cit
 
     gate = OpenGate(declared(), refuse)
     return ApiDesk(gate, tenant.log, writer, now, hub.written, refuse)
+
+
+def build_tracer(site: Site, tenant: Tenant, writer: LogWriter, epoch: int) -> TracerDesk:
+    """The hub's side of the tracer."""
+    given = site.settings.tracer
+    most_s = 3 * given.every_s + 2 * given.patience_s
+    return TracerDesk(tenant, writer, wall_time, epoch, most_s)
 
 
 def build_clock(run: str | None, hub: Hub, tenant: Tenant) -> LiveClock | None:

@@ -90,6 +90,14 @@ class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     escalate_to: Name = "shift lead"
 
 
+class TracerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[tracer]``: how often an observation of nothing runs the whole circle (0: never), and after
+    how long it is taken for lost. The context takes it in within some ten seconds."""
+
+    every_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
+    patience_s: Annotated[float, Meta(ge=1, le=600)] = 45.0
+
+
 class SharedPicture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[broker]``: how the city speaks NGSI-LD with others.
 
@@ -136,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     signals: Signals = Signals()
     alarms: Alarms = Alarms()
     broker: SharedPicture = SharedPicture()
+    tracer: TracerSettings = TracerSettings()
     groups: dict[str, list[str]] = {}
     sources: dict[str, AnySource] = {}
 

@@ -105,11 +105,21 @@ class DeskReader:
             known = self._entries[-1].number if self._entries else 0
             self._entries.extend(row for row in rows if row.number > known)
 
-    def hear_roll(self, roll: Roll, hub_alive: bool, city_time: str | None, run: str) -> None:
-        """What the supervisor says of its processes, and whether the hub could tell it itself."""
+    def hear_roll(
+        self,
+        roll: Roll,
+        hub_alive: bool,
+        city_time: str | None,
+        run: str,
+        further: Iterable[Condition] = (),
+    ) -> None:
+        """What the supervisor says of its processes, and whether the hub could tell it itself.
+
+        ``further``: what this process knows of and the hub, if it turns, records, too.
+        """
         troubles = {name: Trouble(WallTime(at), n) for name, (at, n) in roll.troubles.items()}
         there = self._unrecorded if hub_alive else list(trouble_conditions(troubles))
-        self._provisional = _provisional(there, city_time, run)
+        self._provisional = _provisional([*there, *further], city_time, run)
 
     async def attend(self, act: str, by: str, **arguments: object) -> None:
         """A person's act: acknowledge, shelve, unshelve, escalate (an alarm's ``id``), or note.

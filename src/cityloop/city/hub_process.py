@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city.build_hub import build_api, build_clock, build_hub, build_intake
+from cityloop.city.api_desk import ApiDesk
+from cityloop.city.build_hub import build_api, build_clock, build_hub, build_intake, build_tracer
 from cityloop.city.clock import wall_time
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_acts import PLAN_ACTS, carry_out
@@ -32,6 +33,7 @@ from cityloop.city.metrics_hub import HubMetrics
 from cityloop.city.readings import Reading
 from cityloop.city.site import Site
 from cityloop.city.surface import DecisionRow
+from cityloop.city.tracer_desk import TracerDesk
 from cityloop.city.wire import (
     TWIN_SOURCE,
     Answer,
@@ -97,7 +99,8 @@ class HubProcess:
         self._api = build_api(self._tenant, self._writer, self._hub, self._city_now)
         self._listener = listen(spec.address)
         self._selector = selectors.DefaultSelector()
-        for source in (supervisor, self._listener, self._intake, self._api):
+        self._tracer = build_tracer(spec.site, self._tenant, self._writer, spec.epoch)
+        for source in (supervisor, self._listener, self._intake, self._api, self._tracer):
             self._selector.register(source, selectors.EVENT_READ)
         self._twins: dict[Line, Twin] = {}
         self._readings: dict[Line, Reading] = {}
@@ -112,6 +115,7 @@ class HubProcess:
             partial(self._picture.latency.percentile, 99),
             {name: one.silent_after_s for name, one in spec.site.settings.sources.items()},
         )
+        self._lookout.lost_trace = self._tracer.lost
         self._began = wall_time()
         self._show_at = 0.0
         self._board = HubBoard(self._hub)
@@ -152,7 +156,7 @@ class HubProcess:
                     return False
             elif isinstance(ready, Line):
                 self._hear(ready)
-            elif ready is self._intake or ready is self._api:
+            elif ready in (self._intake, self._api, self._tracer):
                 ready.acknowledge()
             else:
                 line = accept(self._listener)
@@ -210,13 +214,18 @@ class HubProcess:
         """What takes the messages of a line."""
         if self._intake.knows(line):
             return self._intake.take
-        return self._api.take if self._api.knows(line) else self._take
+        guests = (desk.take for desk in (self._api, self._tracer) if desk.knows(line))
+        return next(guests, self._take)
+
+    def _guest_of(self, source: str) -> ApiDesk | TracerDesk | None:
+        return next((desk for desk in (self._api, self._tracer) if desk.serves(source)), None)
 
     def _drop(self, line: Line) -> None:
         self._selector.unregister(line)
         self._twins.pop(line, None)
         self._intake.part(line)
         self._api.part(line)
+        self._tracer.part(line)
         reading = self._readings.pop(line, None)
         if reading is not None:
             reading.close()
@@ -235,9 +244,9 @@ class HubProcess:
             case Hello() if self._intake.serves(message.source):
                 self._twins.pop(line)
                 self._intake.hello(line, message)
-            case Hello() if self._api.serves(message.source):
+            case Hello() if (desk := self._guest_of(message.source)) is not None:
                 self._twins.pop(line)
-                self._api.hello(line)
+                desk.hello(line)
             case Hello():
                 self._greet(line, message)
             case Reader():
@@ -391,6 +400,7 @@ class HubProcess:
         self._writer.close()
         self._intake.close()
         self._api.close()
+        self._tracer.close()
         if self._whole and self._hub.run:
             self._keeper.keep(self._tenant.log.last(), self._hub.save())
         self._keeper.close()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import structlog
 
 from cityloop.city.alarm_watch import watched_junctions
 from cityloop.city.board import Board
+from cityloop.city.clock import wall_time
 from cityloop.city.desk_reader import DeskReader
 from cityloop.city.doors import Doors
 from cityloop.city.live_sensors import registered_sensors
@@ -36,6 +38,7 @@ from cityloop.city.surface import (
     Shown,
     Summary,
 )
+from cityloop.city.tracer import Tracer
 from cityloop.city.vehicles import VehicleWatch
 from cityloop.city.wire import (
     Answer,
@@ -108,12 +111,22 @@ class LiveCity:
         self.doors = Doors(site.folder, self._ask)
         self.metrics = CityMetrics(site.folder, self.state, self.desk.alarms, self.doors.sources)
         self._readiness = Readiness(site, self.metrics.lags, time.monotonic())
+        traced = site.settings.tracer
+        self._tracer = Tracer(
+            hub,
+            wall_time,
+            partial(self.metrics.lags.reached, "context"),
+            traced.every_s,
+            traced.patience_s,
+        )
+        self.metrics.parts.append(self._tracer.figures)
 
     def start(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Begin to listen; changes wake waiters of ``loop``, ``ended`` is called at the end."""
         self._loop, self._ended = loop, ended
         for work in (self._follow_hub, self._follow_twins, self._follow_supervisor):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        self._tracer.start()
 
     # what a city tells (web.port.CityReadings)
 
@@ -334,7 +347,8 @@ class LiveCity:
                 self.metrics.hear_roll(message)
                 self._readiness.hear_roll(message, time.monotonic())
                 self._roll, shown = message, self._shown
-                self.desk.hear_roll(message, self._hub is not None, shown.city_time, shown.run)
+                alive, further = self._hub is not None, self._tracer.conditions()
+                self.desk.hear_roll(message, alive, shown.city_time, shown.run, further)
                 self._tell()
         except (OSError, EOFError):
             _log.info("the supervisor is gone; the web ends")

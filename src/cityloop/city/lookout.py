@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from cityloop.city.alarm_rules import Machine, SourceHealth, Trouble
+from cityloop.city.alarm_rules import LostTrace, Machine, SourceHealth, Trouble
 from cityloop.city.hub import Hub
 from cityloop.city.rows import action_name
 from cityloop.city.surface_alarms import AlarmRow, HeldJunction, ShiftRow
@@ -47,6 +47,7 @@ class Lookout:
         self._entries: deque[ShiftRow] = deque()
         self._recorded = hub.desk.numbers
         self.roll = Roll({}, 1.0, False)
+        self.lost_trace: Callable[[], LostTrace | None] = lambda: None
 
     def heard(self, source: str, now: float) -> None:
         """A twin has sent something at ``now`` (s, monotonic)."""
@@ -73,6 +74,7 @@ class Lookout:
             disk.free,
             disk.total,
             self._latency_p99_ms(),
+            self.lost_trace(),
         )
 
     def twin(self, name: str, now: float) -> SourceHealth:

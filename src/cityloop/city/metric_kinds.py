@@ -88,6 +88,25 @@ _KINDS = (
         "Of an append, the end: the fsync of the log, or the store's COMMIT.",
     ),
     MetricKind("cityloop_commits_total", "counter", "Batches committed since the hub started."),
+    # the tracer
+    MetricKind(
+        "cityloop_trace_seconds", "histogram", "From a trace's sending to its outcome's record."
+    ),
+    MetricKind(
+        "cityloop_trace_last_seconds", "gauge", "The same of the newest trace that came back."
+    ),
+    MetricKind(
+        "cityloop_trace_stage_seconds",
+        "gauge",
+        "Of the newest trace that came back, from its sending to each stage.",
+        ("stage",),
+    ),
+    MetricKind(
+        "cityloop_traces_total",
+        "counter",
+        "Traces that came back, and those that did not in time, since the web started.",
+        ("outcome",),
+    ),
     # the log and its folds
     MetricKind("cityloop_log_position", "gauge", "The log's newest position."),
     MetricKind(

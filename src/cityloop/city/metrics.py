@@ -42,6 +42,10 @@ class Lags:
             elif one.name == FOLD_POSITION:
                 self._folds[one.labels[0]] = one.value
 
+    def reached(self, fold: str) -> float:
+        """The position that a fold has reached, as far as it was told; 0 before."""
+        return self._folds.get(fold, 0.0)
+
     def behind(self, now: float) -> dict[str, tuple[float, float]]:
         """Fold → positions and seconds that it is behind."""
         noted, folds = list(self._noted), dict(self._folds)

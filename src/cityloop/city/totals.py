@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cityloop.city.alarm_frames import ALARM_EVENT, SHIFT_ENTRY
+from cityloop.city.tracer_loop import TRACER
 from cityloop.kernel.cycle import DECISION
 from cityloop.kernel.frame import Array, Frame
 from cityloop.kernel.loop import Mode
@@ -50,7 +51,9 @@ class Totals:
     _in_charge: Array | None = None
 
     def count(self, batch: Batch) -> None:
-        """Fold one committed batch."""
+        """Fold one committed batch; the tracer's observe nothing."""
+        if batch.source == TRACER:
+            return
         for part in batch.frames:
             if part.type not in _OURS:
                 self.observations += part.observations

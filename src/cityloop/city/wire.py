@@ -178,6 +178,28 @@ class Measured(Message, frozen=True):
     process: str = ""
 
 
+class Traced(Message, frozen=True):
+    """The hub to the tracer: what it sent as ``sequence`` has passed ``stage``; with the stage
+    "log" the position that covers it, and what the guard let pass.
+    """
+
+    sequence: int
+    stage: str
+    position: int = 0
+    orders: tuple[OrderColumns, ...] = ()
+
+
+class TraceLost(Message, frozen=True):
+    """The tracer to the hub: a trace did not come back, as ``alarm_rules.LostTrace``; with nothing
+    missing it did after all.
+    """
+
+    passed: str
+    missing: str
+    waited_s: float
+    since: int
+
+
 class Grant(Message, frozen=True):
     """The conductor lets a twin run up to and including second ``until`` of its run."""
 
@@ -251,7 +273,7 @@ class Positions(Message, frozen=True):
 _KINDS = (
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
     | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
-    | Again | CityMoved | Committed | Measured | SourceTold | Tried
+    | Again | CityMoved | Committed | Measured | SourceTold | Traced | TraceLost | Tried
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.
 _LENGTH = struct.Struct("!i")

@@ -83,6 +83,15 @@ _KINDS = (
         "The disk has {free_gb:g} GB left ({free_percent:g} %): make room.",
     ),
     Kind(
+        "tracer-lost",
+        "machine",
+        "high",
+        "wall",
+        0,
+        0,
+        "The tracer has not come back for {waited_s:g} s: it passed {passed}, but not {missing}.",
+    ),
+    Kind(
         "source-silent",
         "sources",
         "high",
@@ -216,6 +225,10 @@ EXPLAINED_BY: Mapping[str, tuple[tuple[str, str], ...]] = {
     "cabinet-silent": (("process-down", "twin"), ("process-down", "hub"), ("source-silent", "")),
     "source-silent": (("process-down", "twin"), ("process-down", "hub"), ("log-failing", "")),
     "loop-late": (("process-down", "hub"), ("log-failing", "")),
+    "tracer-lost": (
+        *(("process-down", "hub"), ("process-down", "worker"), ("process-down", "web")),
+        ("log-failing", ""),
+    ),
     "log-behind": (("log-failing", ""),),
     "long-queue": (("gridlock", ""),),
 }
