@@ -201,9 +201,11 @@ def test_every_kind_says_a_sentence_for_one_and_for_many(kind: Kind) -> None:
         ("age_s", "disk", "failures", "free_gb", "free_percent", "junctions", "limit_ms"), 2
     )
     numbers |= dict.fromkeys(("minutes", "p99_ms", "queued", "refused", "rejected", "silent_s"), 2)
-    numbers |= dict.fromkeys(("times", "waiting"), 2)
+    numbers |= dict.fromkeys(("times", "waited_s", "waiting"), 2)
     words = dict.fromkeys(
-        ("process", "error", "source", "reason", "loop", "expires_at", "attribute", "where"), "x"
+        ("process", "error", "source", "reason", "loop", "expires_at", "attribute", "where")
+        + ("passed", "missing"),
+        "x",
     )
     for count in (1, 12):
         assert kind.sentence({**numbers, **words, "count": count}).endswith((".", "x"))
