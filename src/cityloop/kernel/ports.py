@@ -71,6 +71,96 @@ class Log(Protocol):
         ...
 
 
+Mark = tuple[Position, int]
+"""How far a reader of the bus is: a position, and which of its letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one commit says of one type and partition, as the bus carries it: number ``part`` of the
+    ``parts`` letters of its position. ``standards.letters`` writes and reads ``body``.
+
+    ``after``: the newest earlier position on the same subject, 0 where there is none; so a reader
+    finds out what it misses. ``cut``: by which rule the commit was cut in parts.
+    """
+
+    subject: str
+    position: Position
+    part: int
+    parts: int
+    committed_at: WallTime
+    source: str
+    run: str
+    sequence: int
+    form: str
+    body: bytes
+    cut: str = ""
+    after: Position = Position(0)
+
+    @property
+    def mark(self) -> Mark:
+        """Where in the order of all letters it stands."""
+        return self.position, self.part
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The bus no longer holds all letters of ``subject`` with ``after < position <= until``; the
+    log has them.
+    """
+
+    subject: str
+    after: Position
+    until: Position
+
+
+class Subscription(Protocol):
+    """One reader's letters: in order of their marks, each once for as long as the reader lives, and
+    a ``Gap`` in the place of those that are gone.
+    """
+
+    async def next(self, most: int, patience_s: float) -> Sequence[Letter | Gap]:
+        """Up to about ``most``, as soon as there is one; none after ``patience_s``. Raises OSError
+        when the bus is away: subscribe again, after the mark that was reached.
+        """
+        ...
+
+    async def done(self) -> None:
+        """All that ``next`` has given is dealt with: a durable reader is not given it again."""
+        ...
+
+    async def close(self) -> None:
+        """Read no more; a durable reader keeps its place."""
+        ...
+
+
+class Bus(Protocol):
+    """Committed batches for whoever wants to hear of them, in processes and on machines of others.
+
+    It is a copy of the log, made again from it where it is lost, and never the truth.
+    """
+
+    async def send(self, letters: Sequence[Letter]) -> None:
+        """Hand over letters in order; durable when it returns. Raises OSError when the bus is away
+        and BusyError when it is full: the first of them may be there then, as ``last`` tells.
+        """
+        ...
+
+    async def last(self) -> Letter | None:
+        """The newest letter; None where there is none."""
+        ...
+
+    async def subscribe(
+        self, subjects: Sequence[str], *, name: str = "", after: Mark | None = None
+    ) -> Subscription:
+        """Letters whose subject fits any of ``subjects`` (``*`` one word, ``>`` all that follow).
+
+        ``after``: the mark from which a new reader goes on, None for the oldest that there is. A
+        reader with a ``name`` is durable: it goes on after what it was ``done`` with.
+        """
+        ...
+
+
 class History(Protocol):
     """Observations over time, hot and cold alike."""
 
