@@ -34,9 +34,7 @@ def sync_folder(name=disk):
 """
 
 
-def test_what_was_not_fsynced_is_lost_and_what_was_is_kept(
-    power: PowerCut, tmp_path: Path
-) -> None:
+def test_what_was_not_fsynced_is_lost_and_what_was_is_kept(power: PowerCut, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     (disk / "changed").write_bytes(b"before")
     run(
