@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,14 @@ def until(
 class RunningCity:
     """``cityloop up`` and a client of its API."""
 
-    def __init__(self, data: Path, port: int, *options: str, city: Path = HANGZHOU) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int,
+        *options: str,
+        city: Path = HANGZHOU,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.port = port
         self.folder = data / read_settings(city).city.tenant
@@ -50,6 +57,7 @@ class RunningCity:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, **(environment or {})},
         )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
 
@@ -103,6 +111,26 @@ class RunningCity:
         pid = self.pids().get(name)
         return pid if pid not in (None, killed) and psutil.pid_exists(pid) else None
 
+    def children(self, word: str) -> list[psutil.Process]:
+        """Processes below the supervisor whose command line holds ``word``."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in family if word in " ".join(_command(child))]
+
+    def kill_all(self) -> None:
+        """kill -9 of every process at once, and no one is left when this returns."""
+        family = []
+        if self.process.poll() is None:
+            parent = psutil.Process(self.process.pid)
+            family = [parent, *parent.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, 30)
+        self.process.wait(30)
+        self.client.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def stop(self) -> float:
         """Ctrl-C; how many seconds it took."""
         started = time.monotonic()
@@ -111,20 +139,27 @@ class RunningCity:
         return time.monotonic() - started
 
 
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return []
+
+
 @contextmanager
-def running(data: Path, port: int, *options: str, city: Path = HANGZHOU) -> Iterator[RunningCity]:
-    """A city that is surely gone afterwards, whatever the test did."""
-    found = RunningCity(data, port, *options, city=city)
+def running(
+    data: Path,
+    port: int,
+    *options: str,
+    city: Path = HANGZHOU,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[RunningCity]:
+    """A city that is surely gone afterwards, whatever the test did.
+
+    ``environment``: of its processes, beside this one's own.
+    """
+    found = RunningCity(data, port, *options, city=city, environment=environment)
     try:
         yield found
     finally:
-        family = []
-        if found.process.poll() is None:
-            parent = psutil.Process(found.process.pid)
-            family = [*parent.children(recursive=True), parent]
-        for process in family:
-            process.kill()
-        found.process.wait(30)
-        found.client.close()
-        assert found.process.stdout is not None
-        found.process.stdout.close()
+        found.kill_all()
