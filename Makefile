@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench conformance lock clean setup chromium mosquitto postgresql objects
+.PHONY: help run test test-all check types docs bench faults conformance lock clean setup chromium mosquitto postgresql objects
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -58,6 +58,13 @@ docs: .venv/.done ## the manual, into site/
 
 screenshots: setup chromium ## the pictures of the operator's guide, of a running city
 	@$(bin)/python -m scripts.screenshots
+
+# Power cuts take gcc: SHIM= leaves them out.
+N ?= 200
+STORE ?= sqlite
+SHIM ?= 1
+faults: setup ## kill a city N=200 times, on STORE=sqlite; into build/faults.json
+	@$(bin)/python -m scripts.faults.kills --kills $(N) --store $(STORE) $(if $(SHIM),--shim)
 
 conformance: setup mosquitto ## the ETSI NGSI-LD suite in SUITE=<checkout> against the broker
 	@$(bin)/python -m scripts.conformance $(SUITE)

@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,21 +107,25 @@ class Victim:
         return -1 if summary is None else int(summary["decisions_total"])
 
 
-def kill_often(victim: Victim, crowd: Crowd, kills: int, chance: random.Random) -> Tally:
-    """The loop: a random pause, a random victim, then wait until all get on again."""
-    tally, names = Tally(), (*SERVICES, *CHILDREN, ALL)
-    for number in range(kills):
+def victims(kills: int, chance: random.Random) -> list[str]:
+    """Whom to kill: each once, then as chance has it."""
+    names = (*SERVICES, *CHILDREN, ALL)
+    return [*names, *chance.choices(names, k=max(0, kills - len(names)))][:kills]
+
+
+def kill_often(victim: Victim, crowd: Crowd, names: Sequence[str], chance: random.Random) -> Tally:
+    """The loop: a random pause, a kill, then wait until all get on again."""
+    tally = Tally()
+    for number, name in enumerate(names):
         time.sleep(chance.uniform(0.0, _GAP_S))
-        name = names[number] if number < len(names) else chance.choice(names)
         began = time.monotonic()
         undone = victim.kill(name, chance.randrange(1 << 30))
-        if undone < 0:
-            name = "hub"
-            victim.kill(name, 0)
+        if undone < 0:  # it has nothing to do at present, so it does not run
+            victim.kill("hub", 0)
         tally.undone += max(undone, 0)
         _recover(victim, crowd)
         seconds = time.monotonic() - began
-        tally.add(name, seconds)
+        tally.add("hub" if undone < 0 else name, seconds)
         print(f"{number + 1:4d} {name:8s} {seconds:6.2f} s", flush=True)
     return tally
 
@@ -193,8 +197,10 @@ def _good(answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-def run(folder: Path, kills: int, *, shim: bool, seed: int, store: str | None) -> dict[str, Any]:
-    """Build, kill, check; the report."""
+def run(
+    folder: Path, names: Sequence[str], *, shim: bool, seed: int = 1, store: str | None = None
+) -> dict[str, Any]:
+    """Build a city, kill these of its processes in turn, check; the report."""
     folder.mkdir(parents=True, exist_ok=True)
     events = folder / "events.jsonl"
     record = Record(events)
@@ -211,7 +217,7 @@ def run(folder: Path, kills: int, *, shim: bool, seed: int, store: str | None) -
             crowd = Crowd(victim.base, victim.door, record)
             crowd.start()
             _recover(victim, crowd)
-            tally = kill_often(victim, crowd, kills, random.Random(seed))
+            tally = kill_often(victim, crowd, names, random.Random(seed))
             _recover(victim, crowd)
             crowd.stop()
             _settle(events)
@@ -275,9 +281,10 @@ def main() -> int:
     given = asked.parse_args()
     if given.shim and not has_compiler():
         sys.exit("power cuts take gcc: install the Debian package gcc, or leave --shim out")
+    names = victims(given.kills, random.Random(given.seed))
     folder = Path(tempfile.mkdtemp(prefix="cityloop-faults-"))
     try:
-        report = run(folder, given.kills, shim=given.shim, seed=given.seed, store=None)
+        report = run(folder, names, shim=given.shim, seed=given.seed)
     finally:
         if given.keep:
             print(f"left in {folder}")

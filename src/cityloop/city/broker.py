@@ -29,6 +29,7 @@ from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
 from cityloop.interconnection.context import SqliteContext
+from cityloop.interconnection.durable import make_folder
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.observed import Known
@@ -160,7 +161,7 @@ class Broker:
         reach: Reach = EVERYWHERE,
         ca: Path | None = None,
     ) -> None:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root, 0o700)
         self._root = root
         self._clock = clock
         self._temporal_page = temporal_page

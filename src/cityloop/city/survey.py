@@ -11,6 +11,7 @@ from cityloop.city.named_tables import check_schedule, read_schedule, twin_devic
 from cityloop.city.settings_reader import nearest
 from cityloop.interconnection.broker.offline import read_offline
 from cityloop.interconnection.broker.reach import reach_of
+from cityloop.interconnection.durable import make_folder
 from cityloop.kernel.errors import ConfigError, Gathered, MistakeError
 from cityloop.kernel.frame import EntityIds
 from cityloop.perception.devices import Declared, Device, declared_devices, read_devices
@@ -241,9 +242,9 @@ def _network(
 
 def _make(root: Path, cache: Path) -> None:
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         for private in (cache.parent, cache):
-            private.mkdir(mode=0o700, exist_ok=True)
+            make_folder(private, 0o700)
     except OSError as error:
         raise ConfigError(
             f"{error.filename} cannot be made: {error.strerror}; "

@@ -11,12 +11,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
+from cityloop.interconnection.durable import make_folder, sync
 from cityloop.interconnection.segments import (
     Segment,
     read_segment,
     segment_facts,
     segment_writes,
-    sync,
     write_segment,
 )
 from cityloop.interconnection.thinning import Keeps, thinned
@@ -88,7 +88,7 @@ class FolderCold:
 
     def write(self, name: str, commits: Sequence[Commit]) -> None:
         """As ``Cold``: written beside, then renamed."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.folder, 0o700)
         new = self.folder / f"{name}.new"
         for left in (new, self.folder / name):
             if left.exists():  # by a kill at this very point

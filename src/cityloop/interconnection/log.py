@@ -12,7 +12,6 @@ from pathlib import Path
 import apsw
 
 from cityloop.interconnection.cold import Cold, FolderCold
-from cityloop.interconnection.segments import sync
 from cityloop.interconnection.sqlite import (
     number,
     open_database,
@@ -103,8 +102,6 @@ class SqliteLog:
         self._stored: set[bytes] = set()
         self._lists = _IdLists(self._reader)
         self._writer = None if readonly else self._open(readonly=False)
-        if not readonly:
-            sync(folder)
 
     def _open(self, *, readonly: bool) -> apsw.Connection:
         return open_database(

@@ -6,7 +6,6 @@ columns ``id``, ``observedAt``, ``run`` and the attributes (null where a row has
 they came in, so that reading a segment gives those very batches back.
 """
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cityloop.interconnection.durable import sync
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.frame import Array, Bools, Column, EntityIds, Frame
@@ -377,12 +377,3 @@ def _cut(column: Column, start: int, end: int) -> Column:
         return part if part is not None and part.any() else None
 
     return Column(column.values[start:end], mask(column.absent), mask(column.null))
-
-
-def sync(path: Path) -> None:
-    """Wait until the disk has a file, or the names in a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import apsw
 
+from cityloop.interconnection.durable import sync
 from cityloop.kernel.errors import BusyError, CorruptError
 
 SqlValue = None | int | float | str | bytes
@@ -38,6 +39,8 @@ def open_database(
         connection.set_busy_timeout(_WAIT_MS)
         if not readonly:
             _prepare(connection, schema, version, synchronous)
+            if synchronous == "FULL":
+                sync(path.parent)
         found = connection.pragma("user_version")
     if found != version:
         raise CorruptError(f"{path} has layout {found}, not {version}; it is of another release")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityloop.interconnection.context import SqliteContext
+from cityloop.interconnection.durable import make_folder
 from cityloop.interconnection.history import ParquetHistory
 from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.rejects import SqliteRejects
@@ -43,7 +44,7 @@ def open_tenant(root: Path, name: str, clock: Clock, *, readonly: bool = False) 
     folder = root / name
     if readonly and not folder.is_dir():
         raise ConfigError(f"tenant {name!r} does not exist in {root}; start its city first")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, 0o700)
     log = SqliteLog(folder, clock, readonly=readonly)
     context = SqliteContext(folder, log, readonly=readonly)
     rejects = SqliteRejects(folder, clock, readonly=readonly)

@@ -28,8 +28,8 @@ from cityloop.interconnection.broker.past_rows import (
     integers,
     numbered,
 )
+from cityloop.interconnection.durable import make_folder, sync
 from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.segments import sync
 from cityloop.interconnection.sqlite import (
     SqlValue,
     number,
@@ -92,7 +92,7 @@ _decode = msgspec.json.Decoder().decode
 def open_history(folder: Path, *, readonly: bool) -> apsw.Connection:
     """``history.db`` in ``folder``, which is made where it is not there."""
     if not readonly:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder, 0o700)
     return open_database(
         folder / "history.db", _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
     )

@@ -15,6 +15,7 @@ import structlog
 
 from cityloop.interconnection.broker.held import Held, Written, written
 from cityloop.interconnection.broker.ports import BrokerTables, State, StoreLog
+from cityloop.interconnection.durable import make_folder
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError, CorruptError
 from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
@@ -49,7 +50,7 @@ class EntityStore:
     """
 
     def __init__(self, tables: BrokerTables, clock: Clock, log: StoreLog | None = None) -> None:
-        tables.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(tables.folder, 0o700)
         self.clock = clock
         self.tables = tables
         self.log: StoreLog = log or tables.log()
