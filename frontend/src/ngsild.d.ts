@@ -803,6 +803,7 @@ export interface components {
         Why: {
             /** Format: uri */
             subscriptionId: string;
+            subscriptionName?: string;
             /** Format: uri */
             entityId: string;
             /** @enum {unknown} */

@@ -66,8 +66,8 @@ export class WatcherPart {
 
   private showSubscriptions(rows: Why[]): void {
     const { words } = this.context.speech;
-    const found = rows.map(({ subscription, entity, verdict }) =>
-      line(h("a", { href: subscriptionAddress(subscription, entity), title: subscription }, endOf(subscription)), words.subscription.verdicts[verdict] ?? verdict),
+    const found = rows.map(({ subscription, name, entity, verdict }) =>
+      line(h("a", { href: subscriptionAddress(subscription, entity), title: subscription }, name || endOf(subscription)), words.subscription.verdicts[verdict] ?? verdict),
     );
     fill(this.subscriptions, found, words.entity.noSubscriptions);
   }

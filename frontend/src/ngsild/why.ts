@@ -4,6 +4,8 @@ import { count, isObject, type Json, objects, text, texts } from "./json";
 
 export interface Why {
   subscription: string;
+  /** Empty where it was given none. */
+  name: string;
   entity: string;
   verdict: string;
   /** One sentence, in English. */
@@ -39,6 +41,7 @@ export function readWhy(body: unknown): Why {
   const write = isObject(raw.lastWrite) ? raw.lastWrite : null;
   return {
     subscription: text(raw.subscriptionId) ?? "",
+    name: text(raw.subscriptionName) ?? "",
     entity: text(raw.entityId) ?? "",
     verdict: text(raw.verdict) ?? "",
     answer: text(raw.answer) ?? "",

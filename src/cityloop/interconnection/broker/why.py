@@ -40,8 +40,10 @@ def why(
     if kept is not None and seen is not None and "timeInterval" not in follower.subscription:
         checks += _trigger_checks(follower, seen, kept, terms)
     verdict = _verdict(follower, id_, known, checks, changed_at)
+    name = follower.subscription.get("subscriptionName")
     return {
         "subscriptionId": follower.subscription["id"],
+        **({"subscriptionName": name} if name else {}),
         "entityId": id_,
         "verdict": verdict.word,
         "answer": verdict.answer,

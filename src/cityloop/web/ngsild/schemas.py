@@ -199,6 +199,7 @@ SCHEMAS: Final[dict[str, Json]] = {
     "Why": _object(
         "subscriptionId entityId verdict answer checks deliveries",
         subscriptionId=URI,
+        subscriptionName=NAME,
         entityId=URI,
         verdict={"enum": [*_VERDICTS]},
         answer=TEXT,
