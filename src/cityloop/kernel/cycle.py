@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Pass:
 
     ``proposals`` and ``verdicts`` stand side by side; ``recorded`` are the rows of ``proposals``
     in which the loop, the guard or the mode changed its mind. ``failure`` says why a tick gave
-    nothing: the cabinets then fall to their local plans.
+    nothing, or not for all: the cabinets without an order then fall to their local plans.
     """
 
     loop: str
@@ -41,8 +41,68 @@ class Pass:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What analysis saw. ``rows``: those of the loop's actuators that it is about, where it is not
+    about all of them. ``failure``: why there is nothing, or not all.
+    """
+
+    findings: Any = None
+    rows: Ints | None = None
+    failure: str = ""
+
+
+class Analyst(Protocol):
+    """Where ``analyse`` of one loop runs, for one run, and its memory lies."""
+
+    def analyse(self, view: View) -> Seen:
+        """Analyse at ``view.at``, once for every tick, in order. Raises nothing."""
+        ...
+
+    def remember(self, view: View) -> Seen:
+        """The same where nobody waits for what was seen; it may be nothing."""
+        ...
+
+    def save(self) -> dict[str, Array]:
+        """The memory, as named arrays; none where it is kept elsewhere."""
+        ...
+
+    def load(self, memory: Memory) -> None:
+        """Go on from what ``save`` gave."""
+        ...
+
+
+class Here:
+    """An ``Analyst`` in this process."""
+
+    def __init__(self, loop: Loop, knows: Mapping[str, Any]) -> None:
+        self._loop = loop
+        self._memory: Memory = loop.start(knows)
+
+    def analyse(self, view: View) -> Seen:
+        """A loop that raises stops nothing else, and keeps its memory."""
+        try:
+            findings, self._memory = self._loop.analyse(view, self._memory, view.at)
+        except Exception as error:  # noqa: BLE001 (whatever fails here ends in the local plan)
+            return Seen(failure=_told(error))
+        return Seen(findings)
+
+    remember = analyse
+
+    def save(self) -> dict[str, Array]:
+        """The memory."""
+        return dict(self._memory)
+
+    def load(self, memory: Memory) -> None:
+        """Take up a memory."""
+        self._memory = memory
+
+
 class Cycle:
-    """Turns one loop for one run. Everything it holds is a fold of the log (design, law 4)."""
+    """Turns one loop for one run. Everything it holds is a fold of the log (design, law 4).
+
+    ``analyst``: where analysis runs, this process where none is given.
+    """
 
     def __init__(
         self,
@@ -54,6 +114,7 @@ class Cycle:
         run: str,
         epoch: int,
         inputs: Inputs | None = None,
+        analyst: Analyst | None = None,
     ) -> None:
         self.loop = loop
         self._knows = {name: knows[name] for name in loop.knows}
@@ -62,7 +123,7 @@ class Cycle:
         self._run = run
         self._epoch = epoch
         self.inputs = Inputs(loop, knows, {}) if inputs is None else inputs
-        self._memory: Memory = loop.start(self._knows)
+        self._analyst = analyst or Here(loop, self._knows)
         self._minds = np.full((3, len(actuators)), _NO_MIND, dtype=np.int64)
         self._ticked_at: CityTime | None = None
 
@@ -83,44 +144,41 @@ class Cycle:
         """Whether ``at`` is time for the next tick."""
         return self._ticked_at is None or at >= after(self._ticked_at, self.loop.every_s)
 
-    def remember(self, at: CityTime) -> None:
+    def remember(self, at: CityTime) -> Seen:
         """Advance the memory alone: for replay, and for frames that arrive too late to act on."""
-        self._analyse(at)
+        return self._analyst.remember(self._view(at))
 
     def tick(self, at: CityTime, modes: Ints) -> Pass:
         """One pass at ``at``. ``modes``: shape (J,), a Mode per actuator.
 
         A loop that raises stops nothing else: its memory stays, its cabinets get no order.
         """
-        view, findings, failure = self._analyse(at)
-        if failure or modes.max(initial=0) == _OBSERVE:
-            return Pass(self.loop.name, at, findings, failure=failure)
+        view = self._view(at)
+        seen = self._analyst.analyse(view)
+        if seen.findings is None or modes.max(initial=0) == _OBSERVE:
+            return Pass(self.loop.name, at, seen.findings, failure=seen.failure)
         try:
-            proposals = self.loop.respond(findings)
+            proposals = _placed(self.loop.respond(seen.findings), seen.rows)
             verdicts = self._guard.judge(
                 proposals.rows, proposals.actions, self.loop.priority, view
             )
         except Exception as error:  # noqa: BLE001 (whatever fails here ends in the local plan)
-            return Pass(self.loop.name, at, findings, failure=_told(error))
+            return Pass(self.loop.name, at, seen.findings, failure=_told(error))
         mode = modes[proposals.rows]
         return Pass(
             self.loop.name,
             at,
-            findings,
+            seen.findings,
             proposals,
             verdicts,
             self._orders(proposals, verdicts, mode, at),
             self._record(proposals, verdicts, mode, view),
+            seen.failure,
         )
 
-    def _analyse(self, at: CityTime) -> tuple[View, Any, str]:
-        view = View(self._run, at, self.inputs.tables(), self._knows)
+    def _view(self, at: CityTime) -> View:
         self._ticked_at = at
-        try:
-            findings, self._memory = self.loop.analyse(view, self._memory, at)
-        except Exception as error:  # noqa: BLE001 (whatever fails here ends in the local plan)
-            return view, None, _told(error)
-        return view, findings, ""
+        return View(self._run, at, self.inputs.tables(), self._knows)
 
     def _orders(
         self, proposals: Proposals, verdicts: Ints, mode: Ints, at: CityTime
@@ -183,7 +241,7 @@ class Cycle:
 
     def save(self) -> dict[str, Array]:
         """Everything a new cycle needs to go on from here, as named arrays."""
-        state: dict[str, Array] = {f"memory/{name}": a for name, a in self._memory.items()}
+        state: dict[str, Array] = {f"memory/{name}": a for name, a in self._analyst.save().items()}
         state |= self.inputs.save()
         state["minds"] = self._minds.copy()
         state["ticked_at"] = np.array(-1 if self._ticked_at is None else self._ticked_at)
@@ -191,14 +249,20 @@ class Cycle:
 
     def load(self, state: Mapping[str, Array]) -> bool:
         """Go on from what ``save`` gave; whether something waits to be told the time."""
-        self._memory = {
+        memory = {
             name.removeprefix("memory/"): a for name, a in state.items() if name[:7] == "memory/"
         }
+        self._analyst.load(memory)
         waits = self.inputs.load(state)
         self._minds = state["minds"].astype(np.int64)
         ticked = int(state["ticked_at"])
         self._ticked_at = None if ticked < 0 else CityTime(ticked)
         return waits
+
+
+def _placed(proposals: Proposals, rows: Ints | None) -> Proposals:
+    """Proposals of some ``rows`` alone, by the rows of the whole."""
+    return proposals if rows is None else replace(proposals, rows=rows[proposals.rows])
 
 
 def _told(error: Exception) -> str:

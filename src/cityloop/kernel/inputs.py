@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime, WallTime, seconds
-from cityloop.kernel.frame import Array, EntityIds, Frame
+from cityloop.kernel.frame import Array, Frame
 from cityloop.kernel.loop import Loop
+from cityloop.kernel.partition import ids_named
 from cityloop.kernel.rows import Rows
 from cityloop.kernel.view import Table
 from cityloop.kernel.waiting import LIVE, Waiting
@@ -27,7 +28,7 @@ class Inputs:
         self._watches = loop.watches
         self._stand_for = stand_for
         self._tables = {
-            name: Table.empty(_rows_of(watch.rows, knows), watch.attributes)
+            name: Table.empty(ids_named(watch.rows, knows), watch.attributes)
             for name, watch in loop.watches.items()
         }
         self._waiting: dict[str, Waiting] = {}
@@ -104,14 +105,3 @@ class Inputs:
             waiting = Waiting(self._tables[name].ids, self._watches[name].attributes)
             waiting.load(own)
             self._waiting[name] = waiting
-
-
-def _rows_of(path: str, knows: Mapping[str, Any]) -> EntityIds:
-    """The entity ids that ``Latest.rows`` names; none where a mapping has no such key."""
-    name, _, attribute = path.partition(".")
-    known = knows[name]
-    none = EntityIds(())
-    ids = known.get(attribute, none) if isinstance(known, Mapping) else getattr(known, attribute)
-    if not isinstance(ids, EntityIds):
-        raise TypeError(f"rows = {path!r} must name entity ids, not {type(ids).__name__}")
-    return ids

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import EntityIds
+from cityloop.kernel.partition import Partition
 from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import Memory, View
 
@@ -95,7 +96,8 @@ class Loop:
     ``every_s``: city seconds between ticks. ``start``: the memory before the first tick, from what
     the loop ``knows``. ``version`` is recorded with every decision. ``wordings``: every kind of
     reason that its proposals may have, so that translations can be complete. ``earlier``:
-    versions of the same name to which a city may go back.
+    versions of the same name to which a city may go back. ``partition``: how it is divided where
+    loops run on several machines; one without runs in the hub.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Loop:
     settings: Mapping[str, float] = field(default_factory=dict)
     wordings: tuple[Wording, ...] = ()
     earlier: "tuple[Loop, ...]" = ()
+    partition: Partition | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

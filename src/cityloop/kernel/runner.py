@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from cityloop.kernel.clock import CityTime
-from cityloop.kernel.cycle import DECISION, Cycle, Pass
+from cityloop.kernel.cycle import DECISION, Analyst, Cycle, Pass, Seen
 from cityloop.kernel.frame import Array, EntityIds, Frame
 from cityloop.kernel.inputs import Inputs
 from cityloop.kernel.loop import Guard, Ints, Loop
@@ -22,13 +22,33 @@ Timer = Callable[[], float]
 """Seconds since some moment; only differences mean anything, and no decision rests on them."""
 
 
+class Workers(Protocol):
+    """Where loops run that do not run in the hub.
+
+    They follow what the hub turns: a fold of the same batches, in the same order.
+    """
+
+    def feed(self, batch: Batch) -> None:
+        """Hand over a batch that loops watch. Raises nothing, and waits for nobody."""
+        ...
+
+    def analyst(self, loop: Loop) -> Analyst | None:
+        """Where ``loop`` is analysed, at the start of a run or of a version; None: in the hub."""
+        ...
+
+    def install(self, loop: Loop) -> None:
+        """Another version of the loop of that name begins, with fresh memory."""
+        ...
+
+
 class Runner:
     """All loops of one bank of actuators, for the run that the log shows.
 
     The state is a fold of the log: ``replay`` of its commits gives the state of a runner that was
     never interrupted, from the start of the run or from what ``save`` gave at some position.
     ``took_s``: by loop, how long its newest tick took by ``timer``. ``stand_for``: device → the
-    entity in whose name it speaks, such as the detector of the lane that it counts.
+    entity in whose name it speaks, such as the detector of the lane that it counts. ``watched``:
+    further types, of loops that are turned elsewhere, with which the time of ticks goes on.
     """
 
     def __init__(
@@ -41,6 +61,8 @@ class Runner:
         epoch: int = 1,
         timer: Timer = float,
         stand_for: Mapping[str, str] = MappingProxyType({}),
+        workers: Workers | None = None,
+        watched: Iterable[str] = (),
     ) -> None:
         self._loops = tuple(loops)
         self._knows = knows
@@ -48,8 +70,10 @@ class Runner:
         self._actuators = actuators
         self._epoch = epoch
         self._timer = timer
-        self._watched = _watched(self._loops)
+        self._further = frozenset(watched)
+        self._watched = self._further | _watched(self._loops)
         self._stand_for = stand_for
+        self._workers = workers
         self.took_s: dict[str, float] = {}
         self.run = ""
         self.cycles: tuple[Cycle, ...] = ()
@@ -82,18 +106,27 @@ class Runner:
             run=self.run,
             epoch=self._epoch,
             inputs=inputs or Inputs(loop, self._knows, self._stand_for),
+            analyst=None if self._workers is None else self._workers.analyst(loop),
         )
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The types that any loop watches, and that of the clock."""
+        return self._watched
 
     def install(self, loop: Loop) -> None:
         """Put another version in the place of the loop of its name; its memory starts fresh."""
         self._loops = tuple(loop if old.name == loop.name else old for old in self._loops)
-        self._watched = _watched(self._loops)
+        self._watched = self._further | _watched(self._loops)
+        if self._workers is not None:
+            self._workers.install(loop)
         self.cycles = tuple(
             self._cycle(loop) if cycle.loop.name == loop.name else cycle for cycle in self.cycles
         )
 
     def turn(self, batch: Batch, modes: Modes) -> tuple[Batch, tuple[Pass, ...]]:
         """Fold a batch, tick what is due; the batch with its decisions added, and the passes."""
+        self._feed(batch)
         at = self._fold(batch)
         if at is None:
             return batch, ()
@@ -109,16 +142,21 @@ class Runner:
 
     def remember(self, batch: Batch) -> None:
         """Fold a batch that is too old to act on: tables and memory advance, nothing is ordered."""
+        self._feed(batch)
+        self.follow(batch)
+
+    def follow(self, batch: Batch) -> list[tuple[str, CityTime, Seen]]:
+        """Fold a batch and analyse what is due: which loop at which time saw what."""
         at = self._fold(batch)
-        for cycle in self.cycles:
-            if at is not None and cycle.due(at):
-                cycle.remember(at)
+        if at is None:
+            return []
+        return [(c.loop.name, at, c.remember(at)) for c in self.cycles if c.due(at)]
 
     def replay(self, commits: Iterable[Commit]) -> None:
         """Fold what the log holds, recorded decisions included."""
         for commit in commits:
-            self.hear(commit.batch)
-            self.remember(commit.batch)
+            self.take_in(commit.batch)
+            self.follow(commit.batch)
             for part in commit.batch.frames:
                 if part.type == DECISION:
                     for cycle in self.cycles:
@@ -127,6 +165,15 @@ class Runner:
     def hear(self, batch: Batch) -> None:
         """Take in the rows of a live source, or of clients of the API, which are stamped with the
         city's own time; the next tick sees them, and nothing is decided."""
+        self._feed(batch)
+        self.take_in(batch)
+
+    def _feed(self, batch: Batch) -> None:
+        if self._workers is not None:
+            self._workers.feed(batch)
+
+    def take_in(self, batch: Batch) -> None:
+        """``hear`` without telling the workers, who follow the log by themselves."""
         for part in batch.rows:
             if part.type in self._watched and part.run in (LIVE, API_RUN, self.run):
                 for cycle in self.cycles:
@@ -174,5 +221,6 @@ class Runner:
                 self.waits |= cycle.load(own)
 
 
-def _watched(loops: Iterable[Loop]) -> set[str]:
-    return {CITY_CLOCK} | {watch.type for loop in loops for watch in loop.watches.values()}
+def _watched(loops: Iterable[Loop]) -> frozenset[str]:
+    types = {watch.type for loop in loops for watch in loop.watches.values()}
+    return frozenset({CITY_CLOCK} | types)

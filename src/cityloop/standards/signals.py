@@ -81,9 +81,11 @@ class SignalBank:
     ``green``: (J, P, L) of RED, PERMISSIVE, PROTECTED. ``foes``, ``yields``: (J, L, L) bool.
     ``min_green_s``, ``duration_s``: (J, P). ``yellow_s``: (J, L). ``pedestrian``: (J, L) bool.
     Padding is red, without foes, and False in ``has_phase`` (J, P) and ``has_link`` (J, L).
+    ``padded``: P and L are at least so large, as in a part of a larger bank.
     """
 
     junctions: tuple[Junction, ...]
+    padded: tuple[int, int] = (0, 0)
 
     @cached_property
     def ids(self) -> EntityIds:
@@ -95,7 +97,11 @@ class SignalBank:
         """(J, P, L)."""
         phases = max((len(j.phases) for j in self.junctions), default=0)
         links = max((len(j.links) for j in self.junctions), default=0)
-        return len(self.junctions), phases, links
+        return len(self.junctions), max(phases, self.padded[0]), max(links, self.padded[1])
+
+    def part(self, rows: Ints) -> "SignalBank":
+        """The junctions of ``rows``, padded as here."""
+        return SignalBank(tuple(self.junctions[row] for row in rows.tolist()), self.shape[1:])
 
     @cached_property
     def has_phase(self) -> Bools:

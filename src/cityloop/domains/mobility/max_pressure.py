@@ -17,9 +17,10 @@ from cityloop.analysis.max_pressure import link_pressures
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, EntityIds
 from cityloop.kernel.loop import Latest, Loop, Proposals, Score
+from cityloop.kernel.partition import Partition
 from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import Memory, View
-from cityloop.standards.network import RoadNetwork
+from cityloop.standards.network import RoadNetwork, part_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -155,6 +156,11 @@ def _reason(seen: Pressures, j: int) -> Reason:
     )
 
 
+def junctions_of(knows: Mapping[str, Any], rows: Ints) -> Mapping[str, Any]:
+    """What a part of the loop knows: its junctions, and the lanes of neighbours it looks at."""
+    return {**knows, "network": part_of(knows["network"], rows)}
+
+
 loop = Loop(
     name="mobility/signal_timing",
     version="1",
@@ -173,4 +179,5 @@ loop = Loop(
     respond=respond,
     score=Score("mean travel time of all vehicles", "s", lower_is_better=True),
     wordings=(PRESSURE_RUNS, PRESSURE_HIGHEST, PRESSURE_HIGHER),
+    partition=Partition("network.controller_ids", junctions_of, Pressures),
 )

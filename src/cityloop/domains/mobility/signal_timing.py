@@ -21,6 +21,7 @@ from cityloop.domains.mobility import max_pressure
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Bools, EntityIds
 from cityloop.kernel.loop import Latest, Loop, Proposals, Score
+from cityloop.kernel.partition import Partition
 from cityloop.kernel.reasons import Reason, Wording
 from cityloop.kernel.view import NEVER, Memory, View
 from cityloop.standards.network import RoadNetwork
@@ -266,5 +267,6 @@ loop = Loop(
     respond=respond,
     score=Score("mean travel time of all vehicles", "s", lower_is_better=True),
     wordings=(MINIMUM_RUNS, SERVES_MOST, SERVES_MORE),
+    partition=Partition("network.controller_ids", max_pressure.junctions_of, Timing),
     earlier=(max_pressure.loop,),
 )
