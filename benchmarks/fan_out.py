@@ -53,7 +53,7 @@ def start(_: Mapping[str, Any]) -> Memory:
     return {"mean": np.full(ENTITIES, 30.0), "variance": np.full(ENTITIES, 100.0)}
 
 
-def analyse(view: View, memory: Memory, now: CityTime) -> tuple[Any, Memory]:
+def analyse(view: View, memory: Memory, _now: CityTime) -> tuple[Any, Memory]:
     """How many standard deviations each reading is off its moving mean."""
     off = view["stations"][ATTRIBUTE] - memory["mean"]
     mean = memory["mean"] + 0.05 * off
