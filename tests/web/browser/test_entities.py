@@ -183,7 +183,7 @@ def test_an_entity_shows_values_with_units_its_past_and_who_watches_it(desk: Pag
     expect(past).to_contain_text("highest 77.5 µg/m³")
     expect(past.get_by_role("img", name="NO2 over time")).to_be_visible()
     watching = desk.get_by_role("region", name="Subscriptions that watch it")
-    expect(watching).to_contain_text("air")
+    expect(watching).to_contain_text("Air department")
     expect(desk.get_by_role("region", name="Who may see it")).to_contain_text("development mode")
 
 
@@ -228,7 +228,7 @@ def test_a_subscription_that_fails_stands_out_with_its_error(desk: Page) -> None
 
 def test_why_something_was_not_sent_is_answered_part_by_part(desk: Page) -> None:
     desk.goto(f"/#/entity/{AIR}3")
-    desk.get_by_role("link", name="air", exact=True).click()
+    desk.get_by_role("link", name="Air department").click()
     part = desk.get_by_role("region", name="Why was this not sent?")
     expect(part.get_by_label("Entity")).to_have_value(f"{AIR}3")
     expect(part.locator(".why .verdict")).to_have_text("The entity is not what it asks for.")
