@@ -139,13 +139,19 @@ def _of_sumo(wanted: Wanted, source: Path, draft: Path) -> Done:
         for path in (scenario.net, *scenario.routes, *scenario.additional)
     }
     place = net_origin(scenario.net)
-    return Done(
+    done = Done(
         copied[scenario.net],
         [copied[path] for path in scenario.routes],
         [copied[path] for path in scenario.additional],
         Origin(*place, True, f"as {source.name} was projected") if place else None,
         sources=[f"- network, traffic and plans: `{source.name}` and the files it names"],
     )
+    if scenario.mesoscopic:
+        done.told.append(
+            f"{source.name} is mesoscopic, which its copied files do not say; to keep it so, name"
+            " a .sumocfg with mesosim under [twin]: scenario"
+        )
+    return done
 
 
 def _plans(wanted: Wanted, done: Done, draft: Path) -> None:

@@ -235,6 +235,7 @@ def _network(
         additional=additional,
         reach_m=signals.detectors_reach_m,
         min_green_s=signals.min_green_s,
+        segment_m=None if scenario is None else scenario.segment_m,
         signals=scenario is not None,
     )
     return net, network

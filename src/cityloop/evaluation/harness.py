@@ -23,6 +23,7 @@ from cityloop.evaluation.controllers import (
 )
 from cityloop.evaluation.metrics import Figures, Trips, figures, read_trips
 from cityloop.kernel.clock import CityTime
+from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.loop import Loop, Orders
 from cityloop.safety.cabinet import CabinetBank
 from cityloop.safety.envelope import Limits
@@ -95,7 +96,10 @@ def run_trial(trial: Trial, loops: Mapping[str, Loop]) -> Result:
     began = time.process_time()
     case = trial.case
     network = read_network(
-        case.scenario.net, additional=case.scenario.additional, min_green_s=case.min_green_s
+        case.scenario.net,
+        additional=case.scenario.additional,
+        min_green_s=case.min_green_s,
+        segment_m=case.scenario.segment_m,
     )
     with TemporaryDirectory(prefix="cityloop-trial-") as name:
         tripinfo = Path(name) / "tripinfo.xml"
@@ -164,6 +168,11 @@ def _controller(
 ) -> Controller:
     if trial.controller in loops:
         return ThroughTheKernel(loops[trial.controller], network, limits, str(trial))
+    if trial.case.scenario.mesoscopic and trial.controller in (MAX_PRESSURE, GUARDED_MAX_PRESSURE):
+        raise ConfigError(
+            f"{trial.controller} counts the vehicles of lanes, which no mesoscopic simulation"
+            " tells; leave it out of --controllers"
+        )
     if trial.controller == MAX_PRESSURE:
         return PlainMaxPressure(network)
     if trial.controller == GUARDED_MAX_PRESSURE:

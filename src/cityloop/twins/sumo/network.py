@@ -26,12 +26,15 @@ def read_network(
     reach_m: float = 200.0,
     exit_m: float = 100.0,
     min_green_s: float = 7.0,
+    segment_m: float | None = None,
     signals: bool = True,
 ) -> RoadNetwork:
     """The signalised part of the SUMO network ``net``: junctions, detectors, what feeds what.
 
     Detectors reach ``reach_m`` upstream of each stop line and ``exit_m`` behind each junction;
-    vehicle phases last at least ``min_green_s``. Signal plans in ``additional`` files go before
+    vehicle phases last at least ``min_green_s``. With ``segment_m`` they see whole segments of
+    about that length, as queues of a mesoscopic simulation tell (``SumoScenario.segment_m``).
+    Signal plans in ``additional`` files go before
     those of the network. ``version`` names the files' content and these settings. Raises
     ConfigError when a file is missing, is no network or, with ``signals``, has no usable one.
     """
@@ -39,10 +42,10 @@ def read_network(
     signalised = read_junctions(roads, min_green_s)
     if signals and not signalised:
         raise ConfigError(f"{net} has no signalised junction; choose a network with traffic lights")
-    reach = read_reach(roads, signalised, reach_m, exit_m)
+    reach = read_reach(roads, signalised, reach_m, exit_m, segment_m)
     bank = SignalBank(tuple(item.junction for item in signalised))
     content = b"".join(path.read_bytes() for path in (net, *additional))
-    settings = f"{reach_m} {exit_m} {min_green_s}"
+    settings = f"{reach_m} {exit_m} {min_green_s}" + (f" {segment_m}" if segment_m else "")
     return RoadNetwork(
         version=hashlib.blake2b(content + settings.encode(), digest_size=8).hexdigest(),
         bank=bank,

@@ -114,11 +114,16 @@ def _inside_signalised(net: NetFile) -> set[str]:
 
 
 def read_reach(
-    net: NetFile, signalised: Sequence[Signalised], reach_m: float, exit_m: float
+    net: NetFile,
+    signalised: Sequence[Signalised],
+    reach_m: float,
+    exit_m: float,
+    segment_m: float | None = None,
 ) -> Reach:
     """Walk ``reach_m`` upstream of every stop line and ``exit_m`` behind every signalised link.
 
-    Lanes whose road leads nowhere are left out behind a junction: vehicles leave there freely.
+    Lanes whose road leads nowhere are left out behind a junction: vehicles leave there freely. With
+    ``segment_m`` pieces are whole segments, equal parts of a lane of about that length.
     """
     paths, seen = _Paths(net), _Seen()
     stops: dict[str, list[_Movement]] = defaultdict(list)
@@ -130,7 +135,22 @@ def read_reach(
                     _behind(paths, seen, (j, k), connection, exit_m)
     for lane, movements in stops.items():
         _towards(paths, seen, lane, movements, reach_m)
+    if segment_m is not None:
+        for part_m in (seen.tail_m, seen.head_m):
+            for lane, metres in part_m.items():
+                part_m[lane] = _whole(net.lanes[lane].length_m, metres, segment_m)
     return _reach(net, seen, sorted(stops, key=_order(net).__getitem__))
+
+
+def segments_of(length_m: float, segment_m: float) -> int:
+    """Equal parts of about ``segment_m`` in a lane (as SUMO's ``MELoop::numSegmentsFor``)."""
+    return max(int(length_m / segment_m + 0.5), 1)
+
+
+def _whole(length_m: float, part_m: float, segment_m: float) -> float:
+    """The length of the whole segments nearest to ``part_m``, one at least."""
+    each_m = length_m / segments_of(length_m, segment_m)
+    return each_m * max(round(part_m / each_m), 1)
 
 
 def _order(net: NetFile) -> Mapping[str, int]:

@@ -7,17 +7,28 @@ from xml.etree import ElementTree as ET
 from cityloop.kernel.errors import ConfigError
 
 HORIZON_S = 3600.0
+SEGMENT_M = 98.0
+"""Length of road that a mesoscopic simulation keeps as one; SUMO's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class SumoScenario:
-    """Files and seconds of SUMO's own clock; traffic planned from ``end_s`` on does not count."""
+    """Files and seconds of SUMO's own clock; traffic planned from ``end_s`` on does not count.
+
+    ``mesoscopic``: vehicles move from queue to queue, not metre by metre; for large cities.
+    """
 
     net: Path
     routes: tuple[Path, ...]
     additional: tuple[Path, ...] = ()
     begin_s: float = 0.0
     end_s: float = HORIZON_S
+    mesoscopic: bool = False
+
+    @property
+    def segment_m(self) -> float | None:
+        """Into what parts roads can be sensed; None where at any metre."""
+        return SEGMENT_M if self.mesoscopic else None
 
     def with_additional(self, *files: Path) -> "SumoScenario":
         """The same with further additional files, which SUMO reads last (programs, say)."""
@@ -25,7 +36,7 @@ class SumoScenario:
 
 
 def read_scenario(text: str) -> SumoScenario:
-    """``CITY.sumocfg``, or ``NET,ROUTES[,ADD…]``.
+    """``CITY.sumocfg``, or ``NET,ROUTES[,ADD…]``. A configuration with ``mesosim`` is mesoscopic.
 
     Without an end the horizon is 3,600 s from the first planned departure; without a configuration
     SUMO also begins then. ConfigError names the file that is missing or wrong.
@@ -76,6 +87,7 @@ def _from_configuration(path: Path) -> SumoScenario:
         _files(path, values["net-file"])[0],
         _files(path, values.get("route-files", "")),
         _files(path, values.get("additional-files", "")),
+        mesoscopic=values.get("mesosim", "").lower() in _TRUE,
     )
     begin = seconds(values["begin"], path) if "begin" in values else 0.0
     end = seconds(values["end"], path) if "end" in values else None
@@ -92,6 +104,10 @@ _ALIASES = {
     "b": "begin",
     "e": "end",
 }
+
+
+_TRUE = frozenset({"true", "t", "yes", "y", "on", "1", "x"})
+"""What SUMO takes for yes."""
 
 
 def _files(configuration: Path, value: str) -> tuple[Path, ...]:

@@ -25,10 +25,12 @@ from cityloop.twins.sumo.additional import silence_outputs
 from cityloop.twins.sumo.binaries import sumo_binary, use_sumo_home
 from cityloop.twins.sumo.demand import Demand, read_demand
 from cityloop.twins.sumo.freeflow import FreeRoad
+from cityloop.twins.sumo.lane_areas import LaneAreas, write_detectors
 from cityloop.twins.sumo.network import entity_id
 from cityloop.twins.sumo.people import Buttons
-from cityloop.twins.sumo.scenario import SumoScenario
-from cityloop.twins.sumo.sensors import Nearby, Sensors, write_detectors
+from cityloop.twins.sumo.queue_segments import QueueSegments
+from cityloop.twins.sumo.scenario import SEGMENT_M, SumoScenario
+from cityloop.twins.sumo.sensors import Nearby, Sensors
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +41,12 @@ _ARRIVED = _CALLS.simulation_getArrivedIDList
 _COLLIDING = _CALLS.simulation_getCollidingVehiclesNumber
 _STOPPING = _CALLS.simulation_getEmergencyStoppingVehiclesNumber
 _SET_LAMPS = _CALLS.trafficlight_setRedYellowGreenState
+
+_MESOSCOPIC = (
+    *("--mesosim", "--meso-edgelength", str(SEGMENT_M)),
+    "--meso-junction-control",  # else signals stop nobody: they only make roads slower
+    "--meso-lane-queue",  # else queues are told apart by lane in the last segment only
+)
 
 _YELLOW, _ALL_RED = int(Stage.YELLOW), int(Stage.ALL_RED)  # a member of an enum is slow to reach
 
@@ -113,24 +121,27 @@ class SumoTwin:
         entries = {
             name: rows[route[0]] for name, route in zip(demand.ids, demand.routes, strict=True)
         }
-        self._sensors = Sensors(self.network, entries, edges)
+        network = self.network
+        roadside = QueueSegments(network) if self.scenario.mesoscopic else LaneAreas(network)
+        self._sensors = Sensors(network, entries, edges, roadside)
         self._signals: _Cabinets | _Programs = (
             _Programs(self.network, self._start)
             if cabinets is None
             else _Cabinets(cabinets, self._sensors, self._start)
         )
-        self._sensors.read()
 
     def _launch(self, seed: int, tripinfo: Path | None) -> None:
         use_sumo_home()
         folder = Path(self._folder.name)
-        detectors = write_detectors(self.network, folder / "detectors.add.xml")
         extra = [silence_outputs(path, folder) for path in self.scenario.additional]
+        if not self.scenario.mesoscopic:
+            extra.append(write_detectors(self.network, folder / "detectors.add.xml"))
         command = [
             "sumo",
             *("--net-file", str(self.scenario.net)),
             *("--route-files", ",".join(map(str, self.scenario.routes))),
-            *("--additional-files", ",".join(map(str, [*extra, detectors]))),
+            *(("--additional-files", ",".join(map(str, extra))) if extra else ()),
+            *(_MESOSCOPIC if self.scenario.mesoscopic else ()),
             *("--begin", str(self.scenario.begin_s), "--step-length", "1", "--seed", str(seed)),
             *("--time-to-teleport", "-1", "--ignore-route-errors"),
             *("--collision.action", "warn"),
