@@ -47,8 +47,11 @@ def _plain(error: ConfigError) -> list[dict[str, object]]:
 
 def _all_well(found: "Survey") -> str:
     network, settings = found.network, found.settings
-    return (
-        f"{settings.city.name}: no mistake. {len(network.bank.junctions)} signals, "
-        f"{len(network.detector_ids)} lane detectors, {len(settings.loops)} loops, "
-        f"{len(settings.groups)} groups"
-    )
+    counts = {
+        "signal": len(network.bank.junctions),
+        "lane detector": len(network.detector_ids),
+        "loop": len(settings.loops),
+        "group": len(settings.groups),
+    }
+    parts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
+    return f"{settings.city.name}: no mistake. {parts}"
