@@ -10,6 +10,7 @@ import sys
 import typer
 
 from cityloop import __version__
+from cityloop.cli.backup import backup, restore
 from cityloop.cli.bench import bench_app
 from cityloop.cli.broker import broker
 from cityloop.cli.check import check
@@ -28,6 +29,8 @@ app.command("import")(import_)
 app.command()(check)
 app.command("commission")(commission_)
 app.command()(broker)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(bench_app, name="bench")
 app.add_typer(context_app, name="context")
 app.add_typer(source_app, name="source")
