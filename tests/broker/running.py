@@ -11,17 +11,20 @@ from typing import Any
 
 import httpx
 
+from tests.broker.places import Place
+
 LD = {"Content-Type": "application/ld+json"}
 CONTEXT = {"@vocab": "https://example.org/"}
 
 
 class Running:
-    """A broker that serves ``folder``; killed and started again at will."""
+    """A broker that serves a folder or another place; killed and started again at will."""
 
-    def __init__(self, folder: Path, port: int, *options: str) -> None:
+    def __init__(self, place: Path | Place, port: int, *options: str) -> None:
         self._command = [
             *(sys.executable, "-m", "cityloop", "broker", "--port", str(port)),
-            *("--store", str(folder), "--no-fetch", *options),
+            *(place.options() if isinstance(place, Place) else ("--store", str(place))),
+            *("--no-fetch", *options),
         ]
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/ngsi-ld/v1", timeout=30)
         self.start()
@@ -57,7 +60,7 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, port: int, *options: str) -> Iterator[Running]:
+def running(folder: Path | Place, port: int, *options: str) -> Iterator[Running]:
     """A broker that ends with the block."""
     broker = Running(folder, port, *options)
     try:

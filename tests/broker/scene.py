@@ -12,6 +12,7 @@ from cityloop.interconnection.broker.context_book import ContextBook
 from cityloop.interconnection.broker.contexts import CORE_TERMS, Contexts
 from cityloop.interconnection.broker.dispatch import Notifier
 from cityloop.interconnection.broker.held import Held, written
+from cityloop.interconnection.broker.ports import BrokerTables
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sqlite_tables import SqliteTables, sqlite_contexts
 from cityloop.interconnection.broker.store import EntityStore
@@ -34,9 +35,10 @@ class Broker:
         ca: Path | None = None,
         clock: Clock = wall_time,
         notifier: Notifier | None = None,
+        tables: BrokerTables | None = None,
     ) -> None:
         self.clock = clock
-        self.store = EntityStore(SqliteTables(folder, clock), clock)
+        self.store = EntityStore(tables or SqliteTables(folder, clock), clock)
         self.process = NotifierProcess(reach, ca)
         channel = self.process.channel()
         contexts = Contexts(ContextBook(sqlite_contexts(folder / "contexts.db")), {})

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.broker.places import Place
 from tests.broker.running import Running, running
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("broker"), unused_port) as started:
+def broker(shared_place: Place, unused_port: int) -> Iterator[Running]:
+    with running(shared_place, unused_port) as started:
         yield started
 
 

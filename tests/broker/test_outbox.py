@@ -1,10 +1,8 @@
 """Everything due is told, in order, whatever fails in between: dispatch, outbox and notifier."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +10,7 @@ from cityloop.interconnection.broker.dispatch import WINDOW, Dispatch
 from cityloop.interconnection.broker.notifier import Notifier, RefusedError
 from cityloop.interconnection.broker.outbox import Outbox
 from cityloop.interconnection.broker.parcels import Orders, Reports, Target
-from cityloop.interconnection.broker.state import SqliteState
+from tests.broker.places import Place
 
 SUBSCRIBERS = (1, 2, 3)
 ADDRESS = "http://subscriber.example/"
@@ -35,10 +33,10 @@ class Subscriber:
 
 
 class Scene:
-    """A dispatch over ``folder`` with a notifier that may be lost."""
+    """A dispatch over a place with a notifier that may be lost."""
 
-    def __init__(self, folder: Path, subscriber: Subscriber) -> None:
-        self.state = SqliteState(folder)
+    def __init__(self, place: Place, subscriber: Subscriber) -> None:
+        self.state = place.tables().state()
         self.outbox = Outbox(self.state.database, 0, self.state.next_number)
         self.subscriber = subscriber
         self.notifier: Notifier | None = None
@@ -51,6 +49,9 @@ class Scene:
     def send(self, orders: list[Orders]) -> None:
         if self.notifier is not None:
             self.notifier.take(orders)
+
+    def renew(self) -> None:
+        self.restart()
 
     def aim(self, s: int) -> None:
         """(Re)place a subscription; after a failure it is tried again at once."""
@@ -123,10 +124,10 @@ def once(heard: list[int]) -> list[int]:
 @settings(max_examples=60, deadline=None)
 @given(did=steps)
 def test_everything_due_is_told_in_order_whatever_fails(
-    tmp_path_factory: pytest.TempPathFactory, did: list[tuple[str, Any]]
+    shared_place: Place, did: list[tuple[str, Any]]
 ) -> None:
     async def scene() -> None:
-        here = Scene(tmp_path_factory.mktemp("outbox"), Subscriber())
+        here = Scene(shared_place, Subscriber())
         here.restart()
         for what, with_ in did:
             await here.do(what, with_)
@@ -139,9 +140,9 @@ def test_everything_due_is_told_in_order_whatever_fails(
     asyncio.run(scene())
 
 
-def test_what_waits_for_a_subscription_that_is_gone_is_dropped(tmp_path: Path) -> None:
+def test_what_waits_for_a_subscription_that_is_gone_is_dropped(place: Place) -> None:
     async def scene() -> None:
-        here = Scene(tmp_path, Subscriber())
+        here = Scene(place, Subscriber())
         with here.outbox.transaction():
             here.outbox.put(1_000, b"1", [99])
             here.outbox.put(1_000, b"2", [99])

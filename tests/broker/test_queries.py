@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.broker.places import Place
 from tests.broker.running import Running, running
 
 HALL = "urn:ngsi-ld:Hall:1"
@@ -25,8 +26,8 @@ def lamp(number: int, **more: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("broker"), unused_port) as started:
+def broker(shared_place: Place, unused_port: int) -> Iterator[Running]:
+    with running(shared_place, unused_port) as started:
         for number in range(1, 6):
             started.post("/entities", lamp(number))
         inside = {"type": "Relationship", "object": "urn:ngsi-ld:Lamp:1"}

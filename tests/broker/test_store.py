@@ -8,11 +8,10 @@ import pytest
 
 from cityloop.city.clock import wall_time
 from cityloop.interconnection.broker.held import Held, Written, written
-from cityloop.interconnection.broker.sqlite_tables import SqliteTables
 from cityloop.interconnection.broker.store import EntityStore
-from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.ports import Position
 from cityloop.standards.cim.writes import Alter, Delete, Put, applied
+from tests.broker.places import Place
 
 TYPE = "https://example.org/Lamp"
 NAME = "https://example.org/level"
@@ -24,8 +23,8 @@ def kept(name: str, value: Any, *types: str) -> dict[str, Any]:
     return {**head, "attrs": {NAME: {"": instance}}}
 
 
-def opened(folder: Path) -> EntityStore:
-    store = EntityStore(SqliteTables(folder, wall_time), wall_time)
+def opened(place: Place) -> EntityStore:
+    store = EntityStore(place.tables(), wall_time)
     store.recover()
     return store
 
@@ -51,9 +50,9 @@ def value_of(store: EntityStore, name: str) -> Any:
     return held and held.kept["attrs"][NAME][""]["value"]
 
 
-def test_an_acknowledged_write_is_seen_by_the_next_reader(tmp_path: Path) -> None:
+def test_an_acknowledged_write_is_seen_by_the_next_reader(place: Place) -> None:
     async def run() -> None:
-        store = opened(tmp_path)
+        store = opened(place)
         await store.commit([put(store, kept("urn:a", 1))])
         assert value_of(store, "urn:a") == 1
         await store.close()
@@ -61,9 +60,9 @@ def test_an_acknowledged_write_is_seen_by_the_next_reader(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
-def test_of_two_writers_on_one_entity_the_second_builds_on_the_first(tmp_path: Path) -> None:
+def test_of_two_writers_on_one_entity_the_second_builds_on_the_first(place: Place) -> None:
     async def run() -> None:
-        store = opened(tmp_path)
+        store = opened(place)
         await store.commit([put(store, kept("urn:a", 0))])
 
         async def add_one() -> None:
@@ -81,9 +80,9 @@ def test_of_two_writers_on_one_entity_the_second_builds_on_the_first(tmp_path: P
     asyncio.run(run())
 
 
-def test_tables_that_were_lost_are_folded_again_from_the_log(tmp_path: Path) -> None:
+def test_tables_that_were_lost_are_folded_again_from_the_log(place: Place) -> None:
     async def run() -> None:
-        store = opened(tmp_path)
+        store = opened(place)
         await store.commit([put(store, kept("urn:a", 1)), put(store, kept("urn:b", 1))])
         await store.commit([altered(store, "urn:a", 2), put(store, kept("urn:c", 3, "A", "B"))])
         gone = store.held("urn:b")
@@ -93,9 +92,10 @@ def test_tables_that_were_lost_are_folded_again_from_the_log(tmp_path: Path) -> 
             "SELECT type, id FROM entity_types JOIN entities USING (e)",
         )
         told = [sorted(store.state.database.execute(table)) for table in tables]
+        for table in ("entities", "entity_types", "positions"):
+            store.state.database.execute(f"DELETE FROM {table}")
         await store.close()
-        (tmp_path / "broker.db").unlink()
-        again = opened(tmp_path)
+        again = opened(place)
         assert [sorted(again.state.database.execute(table)) for table in tables] == told
         assert value_of(again, "urn:b") is None
         await again.close()
@@ -103,11 +103,9 @@ def test_tables_that_were_lost_are_folded_again_from_the_log(tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_a_full_disk_fails_the_writers_and_leaves_what_was_there(
-    tmp_path: Path,
-) -> None:
+def test_a_full_disk_fails_the_writers_and_leaves_what_was_there(tmp_path: Path) -> None:
     async def run() -> None:
-        store = opened(tmp_path)
+        store = opened(Place(tmp_path, ""))
         await store.commit([put(store, kept("urn:a", 1))])
         connection = store.log._writer
         assert connection
@@ -124,13 +122,13 @@ def test_a_full_disk_fails_the_writers_and_leaves_what_was_there(
     asyncio.run(run())
 
 
-def test_the_log_of_a_store_reads_as_any_log(tmp_path: Path) -> None:
+def test_the_log_of_a_store_reads_as_any_log(place: Place) -> None:
     async def run() -> None:
-        store = opened(tmp_path)
+        store = opened(place)
         done = put(store, kept("urn:a", 1))
         await store.commit([done])
         await store.close()
-        log = SqliteLog(tmp_path, wall_time, readonly=True)
+        log = place.tables().log()
         (commit,) = log.read(Position(0))
         log.close()
         assert commit.batch.writes == (done.body,)

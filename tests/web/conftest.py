@@ -13,6 +13,7 @@ import pytest
 from tests.web.replay import ReplayCity
 
 from cityloop.city.broker import Broker
+from cityloop.city.broker_stores import BrokerStores
 from cityloop.city.clock import wall_time
 from cityloop.web.app import Server, create_app
 from cityloop.web.ngsild.of_city import CityApi
@@ -64,7 +65,7 @@ class Served:
 
 
 def _broker(folder: Path) -> Broker:
-    return Broker(folder, wall_time, fetch=False)
+    return Broker(BrokerStores(folder, wall_time), wall_time, fetch=False)
 
 
 @pytest.fixture

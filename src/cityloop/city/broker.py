@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 import structlog
 
+from cityloop.city.broker_stores import BrokerStores
 from cityloop.city.history_process import HistoryProcess
 from cityloop.city.notifier_process import Channel, NotifierProcess
 from cityloop.interconnection.broker.batches import Batches
@@ -24,12 +24,10 @@ from cityloop.interconnection.broker.ports import BrokerTables, StoreLog
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sighting import Sighting
-from cityloop.interconnection.broker.sqlite_tables import SqliteTables, sqlite_contexts
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
 from cityloop.interconnection.context import SqliteContext
-from cityloop.interconnection.durable import make_folder
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.observed import Known
@@ -40,8 +38,6 @@ _log = structlog.get_logger()
 TEMPORAL_PAGE = 20
 """Instances of one entity in an answer that tells how it evolved, where lastN says nothing: as many
 as there are entities on a page where limit says nothing (6.3.10 leaves both to the broker)."""
-_DEFAULT = "default"
-_NAMED = "tenant-"
 _NAME = re.compile(r"[!-~]{1,80}").fullmatch
 _SWEEP_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.2
@@ -137,7 +133,7 @@ class BrokerTenant:
 
 
 class Broker:
-    """All tenants in the folder ``root``, each in one of its own; the default one always exists.
+    """All tenants in ``stores``; the default one always exists.
 
     ``contexts``: documents that need no network (a JSON table or a directory); ``fetch``: whether
     others may be fetched; ``trusted``: hosts that may be fetched from though they are private
@@ -150,7 +146,7 @@ class Broker:
 
     def __init__(
         self,
-        root: Path,
+        stores: BrokerStores,
         clock: Clock,
         contexts: Path | None = None,
         *,
@@ -161,31 +157,20 @@ class Broker:
         reach: Reach = EVERYWHERE,
         ca: Path | None = None,
     ) -> None:
-        make_folder(root, 0o700)
-        self._root = root
+        self._stores = stores
         self._clock = clock
         self._temporal_page = temporal_page
-        book = ContextBook(sqlite_contexts(root / "contexts.db"))
+        book = ContextBook(stores.contexts())
         self.contexts = Contexts(book, read_offline(contexts), Fetcher(trusted) if fetch else None)
         self.notifier = NotifierProcess(reach, ca)
         self._historian = HistoryProcess()
-        self._tenants = dict(self._opened())
-        self.default = self._tenants[""] = self._made("", root / _DEFAULT, city)
+        self._tenants = {name: self._made(name) for name in stores.names()}
+        self.default = self._tenants[""] = self._made("", city)
         self._sweeper: asyncio.Task[None] | None = None
 
-    def _opened(self) -> Iterator[tuple[str, BrokerTenant]]:
-        for folder in sorted(self._root.iterdir()):
-            if folder.name.startswith(_NAMED) and folder.is_dir():
-                name = unquote(folder.name.removeprefix(_NAMED))
-                yield name, self._made(name, folder)
-
-    def _open(self, name: str, folder: Path) -> BrokerTenant:
-        tenant = self._tenants[name] = self._made(name, folder)
-        return tenant
-
-    def _made(self, name: str, folder: Path, city: CityStores | None = None) -> BrokerTenant:
+    def _made(self, name: str, city: CityStores | None = None) -> BrokerTenant:
         channel, page, past = self.notifier.channel(), self._temporal_page, self._historian
-        tables = SqliteTables(folder, self._clock)
+        tables = self._stores.tables(name)
         return BrokerTenant(name, tables, self._clock, self.contexts, channel, past, page, city)
 
     def tenant(self, name: str, *, create: bool) -> BrokerTenant:
@@ -200,7 +185,7 @@ class Broker:
             raise Problem("NonexistentTenant", f"tenant {name!r} does not exist")
         if not _NAME(name):
             raise bad_request(f"tenant {name!r}: write 1 to 80 visible characters of ASCII")
-        tenant = self._open(name, self._root / (_NAMED + quote(name, safe="")))
+        tenant = self._tenants[name] = self._made(name)
         tenant.start()
         return tenant
 

@@ -5,6 +5,7 @@ from math import cos, radians
 from pathlib import Path
 
 from cityloop.city.broker import Broker, CityStores
+from cityloop.city.broker_stores import BrokerStores
 from cityloop.city.city_log import CityLog
 from cityloop.city.clock import wall_time
 from cityloop.city.site import Site
@@ -37,7 +38,7 @@ def open_city_broker(site: Site, hub: Path) -> Broker:
     stores = CityStores(log, context, known, sights)
     given = site.settings.broker
     return Broker(
-        folder,
+        BrokerStores(folder, wall_time),
         wall_time,
         given.at_hand(site.home),
         fetch=given.fetch,

@@ -51,11 +51,14 @@ class Channel:
     anything is sent to it. ``reach``: where notifications may go.
     """
 
-    def __init__(self, send: Callable[[list[Orders]], None], reach: Reach) -> None:
+    def __init__(
+        self, send: Callable[[list[Orders]], None], renew: Callable[[], None], reach: Reach
+    ) -> None:
         self.reach = reach
         self.report: Callable[[list[Reports]], None] = lambda _: None
         self.begun: Callable[[], None] = lambda: None
         self.send = send
+        self.renew = renew
 
 
 class NotifierProcess:
@@ -83,7 +86,7 @@ class NotifierProcess:
 
     def channel(self) -> Channel:
         """A line for one more tenant."""
-        channel = Channel(partial(self._send, len(self._channels)), self._reach)
+        channel = Channel(partial(self._send, len(self._channels)), self.renew, self._reach)
         self._channels.append(channel)
         return channel
 
@@ -108,6 +111,12 @@ class NotifierProcess:
         if channel not in self._begun:
             self._begun.add(channel)
             self._channels[channel].begun()
+
+    def renew(self) -> None:
+        """Have another process take over, which is told all anew: what was known of the present
+        one's work may be lost."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
     async def _keep_running(self) -> None:
         pause_s = _PAUSE_S

@@ -1,7 +1,7 @@
 """``cityloop broker``: the NGSI-LD context broker alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,21 @@ from cityloop.interconnection.broker.reach import reach_of
 from cityloop.kernel.errors import ConfigError
 from cityloop.web import HOST
 
+if TYPE_CHECKING:
+    from cityloop.city.broker_stores import BrokerStores
+
 _SQLITE = "sqlite:///"
+_POSTGRESQL = "postgresql://"
 
 
 def broker(
     port: Annotated[int, typer.Option(help="Port on the loopback.")] = 9090,
-    store: Annotated[str, typer.Option(help="A folder, or sqlite:///folder.")] = "broker",
+    store: Annotated[
+        str, typer.Option(help="A folder, sqlite:///folder, or postgresql://host/database.")
+    ] = "broker",
+    data: Annotated[
+        Path, typer.Option(help="Beside a database: the folder of what is derived from its log.")
+    ] = Path("broker"),
     contexts: Annotated[
         Path | None, typer.Option(help="@contexts at hand: a JSON table URL: file, or a folder.")
     ] = None,
@@ -50,7 +59,7 @@ def broker(
     keep_journal()
     check_port(port)
     opened = Broker(
-        _folder(store),
+        _stores(store, data),
         wall_time,
         contexts,
         fetch=fetch,
@@ -66,7 +75,15 @@ def broker(
     uvloop.run(serve(opened, port, announce))
 
 
-def _folder(store: str) -> Path:
+def _stores(store: str, data: Path) -> "BrokerStores":
+    from cityloop.city.broker_stores import BrokerStores
+    from cityloop.city.clock import wall_time
+
+    if store.startswith(_POSTGRESQL):
+        from cityloop.interconnection.postgres.broker_tables import check_url
+
+        check_url(store)
+        return BrokerStores(data, wall_time, store)
     if "://" in store and not store.startswith(_SQLITE):
-        raise ConfigError(f"--store {store}: write a folder, or {_SQLITE}folder")
-    return Path(store.removeprefix(_SQLITE))
+        raise ConfigError(f"--store {store}: write a folder, {_SQLITE}folder or {_POSTGRESQL}…")
+    return BrokerStores(Path(store.removeprefix(_SQLITE)), wall_time)

@@ -5,6 +5,7 @@ subscriber that fails keeps its own lane waiting and nobody else's.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +30,7 @@ WEIGHT = 4_096
 PAGE = 200
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
 FLUSH_S = 0.05
+AWAY_S = 1.0
 LATE_MS = 24 * 3600 * 1000
 MOST_WAITING = 100_000
 """What could not be told in so long, or is more for one subscription, is dropped and counted, the
@@ -60,6 +62,10 @@ class Notifier(Protocol):
 
     def send(self, orders: list[Orders]) -> None:
         """Give it something to do; in order, without waiting."""
+        ...
+
+    def renew(self) -> None:
+        """Lose it: what was known of its work may be lost. In its own time another one begins."""
         ...
 
 
@@ -128,6 +134,9 @@ class Dispatch:
         one nothing is handed out.
         """
         self._loop = asyncio.get_running_loop()
+        self._survive(self._restart)
+
+    def _restart(self) -> None:
         self._flush(everything=True)
         self._in_hand.restart()
         self._lanes.clear()
@@ -138,6 +147,14 @@ class Dispatch:
         self._notifier.send(list(self.targets.values()))
         self.wake()
         self._sweep()
+
+    def _survive(self, work: Callable[[], None]) -> None:
+        """Do it; where the tables are away, a new notifier is told all anew, once they are back."""
+        try:
+            work()
+        except (OSError, BusyError) as error:
+            _log.error("outbox_not_readable", error=str(error), again_in_s=AWAY_S)
+            asyncio.get_running_loop().call_later(AWAY_S, self._notifier.renew)
 
     def _is_known(self, s: int) -> bool:
         """Whether there is such a subscription; what waits for one that a kill took away while it
@@ -150,7 +167,7 @@ class Dispatch:
         """There may be something to hand out."""
         self._caught_up = False
         if self._woken is None and self._loop is not None:
-            self._woken = self._loop.call_soon(self._pump)
+            self._woken = self._loop.call_soon(self._survive, self._pump)
 
     def _pump(self) -> None:
         self._woken = None
@@ -235,6 +252,9 @@ class Dispatch:
 
     def report(self, reports: list[Reports]) -> None:
         """What the notifier did."""
+        self._survive(lambda: self._report(reports))
+
+    def _report(self, reports: list[Reports]) -> None:
         now = self._clock()
         for report in reports:
             lane = self._lanes.get(report.s)
@@ -347,7 +367,7 @@ class Dispatch:
         self._in_hand.ended(idle)
         self._orphans = idle[-1] if idle else 0
         self._flush()
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._survive, self._sweep)
 
     def _next_swept(self) -> list[int]:
         """Some of the lanes for which something waits, each in its turn."""

@@ -67,6 +67,7 @@ class Following:
         self._styles: dict[Style, Style] = {}
         self._latest = Latest()
         store.folds.append(self.follow)
+        store.renewed.append(notifier.renew)
         store.watchers.append(self.follow)
 
     @property

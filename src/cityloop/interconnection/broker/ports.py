@@ -123,6 +123,11 @@ class State(Protocol):
         """Of the newest batch of the API that the tables hold, where ``count`` says so."""
         ...
 
+    def renew(self) -> bool:
+        """Reach the tables again where they were lost; whether they were: then they may have
+        forgotten the newest of what they took in, and the log is to be folded again."""
+        ...
+
     def count(self, sequence: int) -> None:
         """Note which batch of the API is taken in; within a transaction of the caller."""
         ...

@@ -32,6 +32,7 @@ class Queries:
         """The page that is asked for."""
         now = self._store.clock()
         if _is_quick(asked):
+            self._store.catch_up()
             return self._store.state.reader.answer(asked, now)
         return await self.read(lambda reader: reader.answer(asked, now))
 
@@ -78,6 +79,7 @@ class Queries:
 
     async def read(self, reading: Callable[[Reader], Result]) -> Result:
         """What ``reading`` finds, in a thread of its own and in one state of the tables."""
+        self._store.catch_up()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._read, reading)
 

@@ -92,6 +92,10 @@ class SqliteState:
         """Of the newest batch of the API that the tables hold, where ``count`` says so."""
         return number(self.connection, _COUNTED)
 
+    def renew(self) -> bool:
+        """A file is not lost."""
+        return False
+
     def count(self, sequence: int) -> None:
         """Note which batch of the API is taken in; within a transaction of the caller."""
         self.connection.execute(_COUNT, (sequence,))

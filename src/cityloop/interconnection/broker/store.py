@@ -58,6 +58,7 @@ class EntityStore:
         self.folds: list[Fold] = []
         self.watchers: list[Fold] = []
         self.witnesses: list[Witness] = []
+        self.renewed: list[Callable[[], None]] = []
         self._pending: dict[str, Written] = {}
         self._queue: list[_Waiting] = []
         self._queued = 0
@@ -78,6 +79,16 @@ class EntityStore:
                 self._sequence = commit.batch.sequence
                 self._take_in(self._replayed(commit), commit.position)
         self._behind = False
+
+    def catch_up(self) -> None:
+        """Have the tables hold all that is acknowledged, where they were lost or fell behind; for
+        whoever is about to read them. Raises OSError while they cannot be reached."""
+        if self.state.renew():
+            self._behind = True
+        if self._behind:
+            self.recover()
+            for renewed in self.renewed:
+                renewed()
 
     def _replayed(self, commit: Commit) -> list[Written]:
         done: list[Written] = []
@@ -100,15 +111,18 @@ class EntityStore:
 
     def get(self, id_: str) -> Held | None:
         """An entity as acknowledged; None when it does not exist or its time has come."""
+        self.catch_up()
         return self._alive(self.state.find(id_))
 
     def held(self, id_: str) -> Held | None:
         """An entity as a writer has to see it: what is queued counts."""
+        self.catch_up()
         queued = self._pending.get(id_)
         return self._alive(queued.after if queued else self.state.find(id_))
 
     def held_many(self, ids: Sequence[str]) -> dict[str, Held]:
         """Those of ``ids`` that exist, as a writer has to see them."""
+        self.catch_up()
         found: dict[str, Held | None] = dict(self.state.find_many(ids))
         if self._pending:
             found |= {id_: self._pending[id_].after for id_ in ids if id_ in self._pending}
@@ -126,8 +140,9 @@ class EntityStore:
         builds on and this call nothing may be awaited. Raises OSError or BusyError when the disk
         fails: then neither it nor what was queued behind it has happened.
         """
-        if self._behind:
-            self.recover()
+        if self._behind or self.state.renew():
+            self._behind = True
+            self.catch_up()
             raise BusyError("the tables had fallen behind the log; try again now")
         if self._queued + len(done) > _MOST_QUEUED:
             raise BusyError(f"{self._queued} writes wait for the disk; try again in a second")
@@ -154,7 +169,9 @@ class EntityStore:
                 continue
             self._sequence += 1
             try:
-                self._take_in(done, position)
+                # Tables that were lost meanwhile may have it from the log already.
+                if position > self.state.position:
+                    self._take_in(done, position)
             except (OSError, BusyError) as error:
                 self._behind = True
                 self._fail(group, error)

@@ -1,0 +1,1 @@
+"""What a city keeps in PostgreSQL."""
