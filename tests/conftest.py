@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from scripts.servers.objects import Objects, has_objects, objects
 from scripts.servers.postgres import Postgres, found_programs, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +57,17 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     yield postgres_server.create(name, postgis=postgres_server.has_postgis)
     postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
+    """An S3-compatible server that all tests share; who connects finds ``AWS_*`` as it is usual."""
+    if not has_objects():
+        pytest.skip("no OpenStack Swift: make objects")
+    with objects(tmp_path_factory.mktemp("objects")) as server:
+        os.environ.update(server.environment)
+        server.create("history")
+        yield server
 
 
 @pytest.fixture

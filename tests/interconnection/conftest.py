@@ -1,12 +1,18 @@
 """A small city that delivers one batch a second, the same whenever it is asked."""
 
+import uuid
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scripts.servers.objects import Objects
 
+from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.open_cold import open_cold
 from cityloop.kernel.changes import Change
-from cityloop.kernel.clock import CityTime, WallTime
+from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.frame import Column, EntityIds, Frame
 from cityloop.kernel.ports import Batch
 from cityloop.kernel.rows import Rows
@@ -53,3 +59,30 @@ def tick_of_the_city() -> Callable[..., Batch]:
 def clock() -> Callable[[], WallTime]:
     """A wall clock that stands still."""
     return lambda: WallTime(1_700_000_000_000)
+
+
+@pytest.fixture(params=["folder", "delta", pytest.param("s3", marks=pytest.mark.slow)])
+def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the cold half of a log lies: segments, or Delta tables on this disk or on a server."""
+    if request.param == "s3":
+        return str(request.getfixturevalue("s3_history"))
+    if request.param == "delta":
+        return tmp_path_factory.mktemp("tables").as_uri()
+    return "folder"
+
+
+@pytest.fixture
+def s3_history(object_store: Objects) -> str:
+    """A place of this test's own on a real server, as ``[city]`` names it."""
+    return f"s3://history/{uuid.uuid4().hex}"
+
+
+def log_in(folder: Path, clock: Clock, history: str, **more: Any) -> SqliteLog:
+    """The log in a folder; each folder's has tables of its own."""
+    return SqliteLog(folder, clock, cold=open_cold(history, folder, folder.name), **more)
+
+
+@pytest.fixture
+def open_log(history: str) -> Callable[..., SqliteLog]:
+    """``open_log(folder, clock)``: a log whose cold half lies where ``history`` says."""
+    return lambda folder, clock, **more: log_in(folder, clock, history, **more)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.interconnection.conftest import log_in
 
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.history import ParquetHistory
@@ -25,16 +26,19 @@ from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Commit, Position
 from cityloop.standards.arrow import write_batch
 
 Tick = Callable[..., Batch]
+OpenLog = Callable[..., SqliteLog]
 START = Position(0)
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cityloop.interconnection import cold, compaction, log, segments, sqlite
+from cityloop.interconnection import compaction
 from cityloop.kernel.clock import WallTime
 
 kill_at, line = int(sys.argv[2]), 0
-watched = {module.__file__ for module in (cold, compaction, log, segments, sqlite)}
+here = Path(compaction.__file__).parent
+names = ("cold", "compaction", "log", "segments", "sqlite", "delta/cold", "delta/lake")
+watched = {str(here / f"{name}.py") for name in names}
 
 def count(frame, event, argument):
     global line
@@ -45,7 +49,9 @@ def count(frame, event, argument):
         os.kill(os.getpid(), signal.SIGKILL)
     return count
 
-opened = log.SqliteLog(Path(sys.argv[1]), lambda: WallTime(0))
+from tests.interconnection.conftest import log_in
+
+opened = log_in(Path(sys.argv[1]), lambda: WallTime(0), sys.argv[3])
 sys.settrace(count)
 compaction.compact(opened, 20)
 sys.settrace(None)
@@ -79,9 +85,18 @@ def times(log: SqliteLog, since: int = 0, until: int = 10**9, type_: str = "Lamp
 
 
 @pytest.fixture
-def log(tmp_path: Path, clock: Clock, tick: Tick) -> SqliteLog:
+def log(tmp_path: Path, clock: Clock, tick: Tick, open_log: OpenLog) -> SqliteLog:
     """A log of 50 batches."""
-    log = SqliteLog(tmp_path, clock)
+    return filled(open_log(tmp_path, clock), tick)
+
+
+@pytest.fixture
+def log_in_folder(tmp_path: Path, clock: Clock, tick: Tick) -> SqliteLog:
+    """The same, its cold half in a folder."""
+    return filled(SqliteLog(tmp_path, clock), tick)
+
+
+def filled(log: SqliteLog, tick: Tick) -> SqliteLog:
     log.append([tick(sequence) for sequence in range(1, 51)])
     return log
 
@@ -139,9 +154,9 @@ def test_history_is_the_same_before_and_after_compaction(log: SqliteLog) -> None
 
 
 def test_history_is_in_order_of_city_time_even_where_the_log_is_not(
-    tmp_path: Path, clock: Clock, tick: Tick
+    tmp_path: Path, clock: Clock, tick: Tick, open_log: OpenLog
 ) -> None:
-    log = SqliteLog(tmp_path, clock)
+    log = open_log(tmp_path, clock)
     log.append([tick(sequence) for sequence in (30, 3, 27, 6, 24, 9, 21, 12, 18, 15)])
     compact(log, 3)
     assert times(log) == [at * 1000 for at in range(3, 31, 3)]
@@ -154,8 +169,10 @@ def test_history_keeps_runs_apart(log: SqliteLog, tick: Tick) -> None:
     assert [(part.run, part.observed_at) for part in found] == [("r2", 3000)]
 
 
-def test_any_reader_of_parquet_understands_a_segment(log: SqliteLog, tmp_path: Path) -> None:
-    compact(log, 50)
+def test_any_reader_of_parquet_understands_a_segment(
+    log_in_folder: SqliteLog, tmp_path: Path
+) -> None:
+    compact(log_in_folder, 50)
     file = next(tmp_path.glob("segments/*/LaneDetector.*.parquet"))
     rows = pq.read_table(file).to_pylist()
     assert (len(rows), list(rows[0])) == (
@@ -167,8 +184,8 @@ def test_any_reader_of_parquet_understands_a_segment(log: SqliteLog, tmp_path: P
     assert all((row["meanSpeed"] is None) == (row["vehicleCount"] == 0) for row in rows)
 
 
-def test_awkward_names_survive_a_segment(tmp_path: Path, clock: Clock) -> None:
-    log = SqliteLog(tmp_path, clock)
+def test_awkward_names_survive_compaction(tmp_path: Path, clock: Clock, open_log: OpenLog) -> None:
+    log = open_log(tmp_path, clock)
     names = ["id", "run", "observedAt", "a?absent", "a", "", "x.y", "ü"]
     part = frame(
         "https://x/y z", "r1", CityTime(0), EntityIds("ab"), **{name: [1, 2] for name in names}
@@ -195,43 +212,44 @@ def test_whatever_batches_hold_survives_a_segment(groups: list[list[Change]]) ->
     assert [write_batch(c.batch) for c in found] == [write_batch(c.batch) for c in commits]
 
 
-def test_a_garbled_segment_is_named(log: SqliteLog, tmp_path: Path) -> None:
-    compact(log, 50)
+def test_a_garbled_segment_is_named(log_in_folder: SqliteLog, tmp_path: Path) -> None:
+    compact(log_in_folder, 50)
     file = next(tmp_path.glob("segments/*/LaneDetector.*.parquet"))
     body = bytearray(file.read_bytes())
     body[40] ^= 0xFF
     file.write_bytes(bytes(body))
     with pytest.raises(CorruptError, match=r"LaneDetector\.0\.parquet"):
-        list(log.read(START))
+        list(log_in_folder.read(START))
 
 
-def test_one_process_compacts_at_a_time(log: SqliteLog, tmp_path: Path) -> None:
+def test_one_process_compacts_at_a_time(log_in_folder: SqliteLog, tmp_path: Path) -> None:
     with (tmp_path / "compaction.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(BusyError, match="compacted by another process"):
-            compact(log, 20)
+            compact(log_in_folder, 20)
 
 
-def kill_compaction(folder: Path, line: int) -> bool:
+def kill_compaction(folder: Path, line: int, history: str) -> bool:
     """Compact in a process that is killed at its ``line``-th line; whether it got so far."""
-    command = [sys.executable, "-c", KILLED, str(folder), str(line)]
+    command = [sys.executable, "-c", KILLED, str(folder), str(line), history]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode != 0
 
 
-def check_killed_compaction(folder: Path, clock: Clock, tick: Tick, lines: list[int]) -> None:
-    log = SqliteLog(folder, clock)
+def check_killed_compaction(
+    folder: Path, clock: Clock, tick: Tick, lines: list[int], history: str = "folder"
+) -> None:
+    log = log_in(folder, clock, history)
     sequence = 0
     for line in lines:
         while log.last() - log.compacted() < 45:
             sequence += 1
             log.append([tick(sequence)])
         before = as_bytes(log)
-        assert kill_compaction(folder, line)
+        assert kill_compaction(folder, line, history)
         assert as_bytes(log) == before
-        history = [at * 1000 for at in range(3, sequence + 1, 3)]
-        assert times(log) == history
+        assert times(log) == [at * 1000 for at in range(3, sequence + 1, 3)]
     compact(log, 20)
     assert as_bytes(log) == before
     assert not list(folder.glob("segments/*.new"))
@@ -250,8 +268,10 @@ def test_compaction_killed_at_many_points_loses_and_repeats_nothing(
     check_killed_compaction(tmp_path, clock, tick, list(range(40, 5300, 71)))
 
 
-def test_what_clients_wrote_is_found_in_segments_and_rows_alike(tmp_path: Path, tick: Tick) -> None:
-    log = SqliteLog(tmp_path, lambda: WallTime(0))
+def test_what_clients_wrote_is_found_in_chunks_and_rows_alike(
+    tmp_path: Path, tick: Tick, open_log: OpenLog
+) -> None:
+    log = open_log(tmp_path, lambda: WallTime(0))
     said = [Batch(API_SOURCE, API_RUN, n, writes=(b"%d" % n,)) for n in range(1, 13)]
     for number, batch in enumerate(said, 1):
         log.append([tick(2 * number - 1), batch])

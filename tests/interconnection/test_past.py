@@ -18,8 +18,10 @@ Tick = Callable[..., Batch]
 
 
 @pytest.fixture
-def log(tmp_path: Path, clock: Callable[[], WallTime]) -> SqliteLog:
-    return SqliteLog(tmp_path, clock)
+def log(
+    tmp_path: Path, clock: Callable[[], WallTime], open_log: Callable[..., SqliteLog]
+) -> SqliteLog:
+    return open_log(tmp_path, clock)
 
 
 def decided(sequence: int) -> Batch:
