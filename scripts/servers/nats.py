@@ -61,7 +61,7 @@ class NatsServer:
         self.url = f"nats://127.0.0.1:{self.port}"
         self.user, self.password = "city", secrets.token_urlsafe(24)
         self.credentials = self.folder / "city.creds"
-        self.environment = {"CITYLOOP_NATS_CREDENTIALS": str(self.credentials)}
+        self.environment = {"CITYLOOP_NATS_CREDS": str(self.credentials)}
         self._config = _CONFIG.format(
             port=self.port,
             name=self.folder.name,

@@ -1,6 +1,8 @@
 """The bus, in process and on a real NATS server: every position once, in order, none missing."""
 
 import asyncio
+import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,7 +20,7 @@ from cityloop.interconnection.log import SqliteLog
 from cityloop.kernel.clock import Clock, WallTime
 from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.kernel.ports import Batch, Bus, Gap, Letter, Log, Position, Subscription
-from cityloop.standards.letters import Cut, write_letters
+from cityloop.standards.letters import Cut, read_letter, write_letters
 
 ALL = ["cityloop.t.>"]
 LANES = ["cityloop.t.LaneDetector.*"]
@@ -333,3 +335,24 @@ def test_an_empty_bus_begins_with_what_it_would_not_drop_at_once(
         log.close()
 
     asyncio.run(go())
+
+
+def test_the_client_of_the_how_to_reads_what_the_bus_carries(
+    server: NatsServer, log: SqliteLog, tmp_path: Path
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "bus.md"
+    (program,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "client.py").write_text(program)
+
+    async def go() -> bytes:
+        async with bus_on(server) as bus:
+            await bus.send(letters_of(log))
+            told = [server.url, server.user, server.password, "cityloop.t.LaneDetector.*", "80"]
+            client = await asyncio.create_subprocess_exec(
+                sys.executable, tmp_path / "client.py", *told, stdout=asyncio.subprocess.PIPE
+            )
+            return (await asyncio.wait_for(client.communicate(), 30))[0]
+
+    lanes = [one for one in letters_of(log) if ".LaneDetector." in one.subject]
+    wanted = [f"{one.position} {one.subject} {len(read_letter(one))}" for one in lanes]
+    assert asyncio.run(go()).decode().splitlines() == wanted

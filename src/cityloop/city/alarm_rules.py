@@ -21,6 +21,7 @@ HOLD_ENDS_S = 120.0
 REFUSED_AT_LEAST, REFUSED_WITHIN_S = 20, 600.0
 LATE_MS = 500.0
 LOG_BEHIND_S = 5.0
+BUS_BEHIND_S = 10.0
 DISK_LOW_BYTES, DISK_LOW_SHARE = 1 << 30, 0.05
 FAILING_LASTS_S = 30.0
 FULL, LEAST_ROOM = 0.9, 5
@@ -62,6 +63,15 @@ class LostTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class BusState:
+    """How the bus follows the log; ``age_s``: since when the log holds what the bus has not."""
+
+    state: str = "ok"
+    reason: str = ""
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """How the machine that carries the city does. ``waiting`` and ``age_s`` are the log's queue,
     ``log_error`` why nothing is recorded, empty where it is."""
@@ -74,6 +84,7 @@ class Machine:
     disk_total: int = 1 << 50
     latency_p99_ms: float | None = None
     lost: LostTrace | None = None
+    bus: BusState = BusState()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +106,7 @@ def machine_conditions(machine: Machine) -> Iterator[Condition]:
     yield from trace_conditions(machine.lost)
     yield from trouble_conditions(machine.troubles)
     yield from log_conditions(machine.log_error, machine.waiting, machine.age_s)
+    yield from bus_conditions(machine.bus)
     if machine.disk_free < min(DISK_LOW_BYTES, DISK_LOW_SHARE * machine.disk_total):
         free = round(machine.disk_free / 1e9, 1)
         percent = round(100 * machine.disk_free / machine.disk_total, 1)
@@ -102,6 +114,14 @@ def machine_conditions(machine: Machine) -> Iterator[Condition]:
     if machine.latency_p99_ms is not None and machine.latency_p99_ms > LATE_MS:
         late = {"p99_ms": round(machine.latency_p99_ms), "limit_ms": LATE_MS}
         yield Condition("loop-late", "loops", late)
+
+
+def bus_conditions(bus: BusState) -> Iterator[Condition]:
+    """The bus is not to be had, or is behind the log."""
+    if bus.state in ("failing", "refused", "full"):
+        yield Condition("bus-failing", "bus", {"reason": bus.reason})
+    elif bus.age_s > BUS_BEHIND_S:
+        yield Condition("bus-behind", "bus", {"age_s": round(bus.age_s, 1)})
 
 
 def log_conditions(error: str, waiting: int, age_s: float) -> Iterator[Condition]:

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from cityloop.city.settings_reader import UNSOUND, Tell, nearest, read_value
 from cityloop.city.toml_lines import KeyPath, key_lines, line_at
+from cityloop.interconnection.bus.server import address_problem
 from cityloop.kernel.errors import Gathered, MistakeError
 from cityloop.perception.sources import AnySource
 
@@ -31,6 +32,21 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tenant: Tenant
     time_zone: str = "UTC"
     data: str = "data"
+    bus: str = "process"
+
+
+class BusRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[bus]``: what a NATS server keeps of this city, and how long, where ``city.bus`` names one.
+
+    ``discard``: "old" lets the oldest go when ``most_gb`` are full, "new" makes the bus wait until
+    there is room. ``partitions``: of each entity type, by id. ``replicas``: servers that hold it.
+    """
+
+    most_gb: Positive = 1.0
+    keep_h: Positive = 24.0
+    discard: Literal["old", "new"] = "old"
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
 class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -144,6 +160,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     signals: Signals = Signals()
     alarms: Alarms = Alarms()
     broker: SharedPicture = SharedPicture()
+    bus: BusRule = BusRule()
     tracer: TracerSettings = TracerSettings()
     groups: dict[str, list[str]] = {}
     sources: dict[str, AnySource] = {}
@@ -275,6 +292,8 @@ def _check_city(city: City) -> Iterator[_Told]:
         close = get_close_matches(city.time_zone, sorted(zones), 1)
         mend = f"did you mean {close[0]}?" if close else "write e.g. Asia/Shanghai or UTC"
         yield ("city", "time_zone"), what, mend
+    if city.bus != "process" and (wrong := address_problem(city.bus)):
+        yield ("city", "bus"), *wrong
 
 
 def _check_twin(twin: Twin) -> Iterator[_Told]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from cityloop.city.alarm_rules import LostTrace, Machine, SourceHealth, Trouble
+from cityloop.city.alarm_rules import BusState, LostTrace, Machine, SourceHealth, Trouble
 from cityloop.city.hub import Hub
 from cityloop.city.rows import action_name
 from cityloop.city.surface_alarms import AlarmRow, HeldJunction, ShiftRow
@@ -75,7 +75,13 @@ class Lookout:
             disk.total,
             self._latency_p99_ms(),
             self.lost_trace(),
+            self.bus(),
         )
+
+    def bus(self) -> BusState:
+        """How the bus does; well where there is none."""
+        told = self.roll.bus
+        return BusState() if told is None else BusState(told.state, told.reason, told.age_s)
 
     def twin(self, name: str, now: float) -> SourceHealth:
         """How a twin's source does: quiet is what a running twin should not be."""

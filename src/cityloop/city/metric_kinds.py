@@ -127,6 +127,11 @@ _KINDS = (
         "Since when the log holds what a fold has not taken in yet.",
         ("fold",),
     ),
+    MetricKind("cityloop_bus_up", "gauge", "1 while the bus follows the log."),
+    MetricKind(
+        "cityloop_bus_messages_total", "counter", "Messages sent since the bus's process started."
+    ),
+    MetricKind("cityloop_bus_sent_bytes_total", "counter", "The bytes of their bodies."),
     MetricKind("cityloop_disk_free_bytes", "gauge", "Free where the city's data lies."),
     MetricKind("cityloop_disk_size_bytes", "gauge", "Size of that file system."),
     # queues: bounded, every one (law 9)

@@ -17,13 +17,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city import hub_process, intake_process, twin_process, worker_process
+from cityloop.city import bus_process, hub_process, intake_process, twin_process, worker_process
 from cityloop.city.clock import wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
 from cityloop.city.site import Site, TwinSite, WebSpec
 from cityloop.city.troubles import Troubles
 from cityloop.city.wire import (
+    BusTold,
     Drive,
     Grant,
     Line,
@@ -44,7 +45,7 @@ _STOP_S = 2.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 0.2, 30.0, 20.0
 _ROLL_EVERY_S = 1.0
 HUB, WEB, WORKER, TWIN, BASELINE = "hub", "web", "worker", "twin", "baseline"
-INTAKE = "intake"
+INTAKE, BUS = "intake", "bus"
 
 
 WebMain = Callable[[WebSpec, Any], None]
@@ -99,6 +100,7 @@ class Supervisor:
         self._stopping = False
         self._announced = False
         self._roll_at = 0.0
+        self._bus: BusTold | None = None
 
     def run(self) -> None:
         """Until SIGINT, SIGTERM, or the last of the wanted runs."""
@@ -114,7 +116,8 @@ class Supervisor:
                 if self._site.twin is None:
                     self._live_run = f"live-{next_number(self._site.folder / 'runs')}"
                 intake = (INTAKE,) if self._site.settings.sources else ()
-                for name in (HUB, WORKER, WEB, *intake):
+                bus = (BUS,) if self._site.settings.city.bus != bus_process.NONE else ()
+                for name in (HUB, WORKER, WEB, *intake, *bus):
                     self._start(name)
                 while not self._stopping:
                     self._once(wake_r)
@@ -141,6 +144,10 @@ class Supervisor:
                 sources, registered = site.settings.sources, site.registered
                 given = intake_process.IntakeSpec(site.home, hub, sources, registered, site.folder)
                 self._launch(name, intake_process.main, given)
+            case "bus":
+                city, rule = site.settings.city, site.settings.bus
+                told = bus_process.BusSpec(city.bus, rule, site.root, city.tenant)
+                self._launch(name, bus_process.main, told)
 
     def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:
         ours, theirs = self._spawn.Pipe()
@@ -245,6 +252,8 @@ class Supervisor:
                     self._announced = True
                     self._begin()
                     self._options.on_ready()
+            case BusTold():
+                self._bus = message
             case Measured():
                 self._send(WEB, Measured(message.body, name))
             case Drive() if self._site.twin is not None:
@@ -305,7 +314,7 @@ class Supervisor:
         if self._site.twin is not None and not self._baseline:
             states[BASELINE] = "switched off"
         troubles = self._troubles.now({n: now - c.started for n, c in self._children.items()})
-        roll = Roll(states, self._conductor.speed, self._conductor.paused, troubles)
+        roll = Roll(states, self._conductor.speed, self._conductor.paused, troubles, self._bus)
         self._send(WEB, roll)
         if HUB in self._children and self._children[HUB].ready:
             self._send(HUB, roll)

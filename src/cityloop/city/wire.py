@@ -157,16 +157,27 @@ class Ready(Message, frozen=True):
     """A process has started and does its work."""
 
 
+class BusTold(Message, frozen=True):
+    """How the bus follows the log: ``interconnection.bus.publisher.BusHealth``."""
+
+    state: str
+    reason: str
+    behind: int
+    age_s: float
+
+
 class Roll(Message, frozen=True):
     """Who lives, for hub and web: process → "live", "starting" or why it does not live.
 
     ``troubles``: processes that ended and do not live steadily yet, as ``city.troubles`` says.
+    ``bus``: how it last was, where the city has a server for it.
     """
 
     processes: dict[str, str]
     speed: float
     paused: bool
     troubles: dict[str, tuple[int, int]] = {}
+    bus: BusTold | None = None
 
 
 class Measured(Message, frozen=True):
@@ -273,7 +284,7 @@ class Positions(Message, frozen=True):
 _KINDS = (
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
     | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
-    | Again | CityMoved | Committed | Measured | SourceTold | Traced | TraceLost | Tried
+    | Again | BusTold | CityMoved | Committed | Measured | SourceTold | Traced | TraceLost | Tried
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.
 _LENGTH = struct.Struct("!i")

@@ -13,6 +13,7 @@ from cityloop import __version__
 from cityloop.cli.backup import backup, restore
 from cityloop.cli.bench import bench_app
 from cityloop.cli.broker import broker
+from cityloop.cli.bus import bus_app
 from cityloop.cli.check import check
 from cityloop.cli.commission import commission_
 from cityloop.cli.context import context_app
@@ -32,6 +33,7 @@ app.command()(broker)
 app.command()(backup)
 app.command()(restore)
 app.add_typer(bench_app, name="bench")
+app.add_typer(bus_app, name="bus")
 app.add_typer(context_app, name="context")
 app.add_typer(source_app, name="source")
 

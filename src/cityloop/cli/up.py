@@ -22,6 +22,7 @@ def up(
 ) -> None:
     """Bring a city up and keep it up until Ctrl-C."""
     from cityloop.city.build import build_site
+    from cityloop.city.bus_process import NONE, check_bus
     from cityloop.city.journal import keep_journal
     from cityloop.city.supervisor import Options, Supervisor
     from cityloop.web.process import main as web_main
@@ -34,6 +35,8 @@ def up(
         name = site.settings.city.name
         typer.echo(f"{name} is up: the operations centre is at http://{HOST}:{port}")
 
+    if site.settings.city.bus != NONE:
+        check_bus(site.settings.city.bus)
     pace = None if speed is None else _speed(speed)
     Supervisor(site, Options(port, pace, baseline, runs, announce), web_main).run()
 

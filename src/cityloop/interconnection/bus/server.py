@@ -14,7 +14,7 @@ from cityloop.kernel.errors import BusyError, ConfigError
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-CREDENTIALS = "CITYLOOP_NATS_CREDENTIALS"
+CREDENTIALS = "CITYLOOP_NATS_CREDS"
 """The environment variable that names the file with who we are."""
 HOW_IT_IS = "$SYS.REQ.SERVER.PING.JSZ"
 _ANSWER_S = 5.0
@@ -39,7 +39,7 @@ def address_problem(url: str) -> tuple[str, str] | None:
 
 
 def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """How to log in, from the file that ``CITYLOOP_NATS_CREDENTIALS`` names: ``USER:PASSWORD``, a
+    """How to log in, from the file that ``CITYLOOP_NATS_CREDS`` names: ``USER:PASSWORD``, a
     token, or what nsc wrote (a JWT and its key); nothing where it names none.
 
     Raises ConfigError, which quotes no secret, where the file cannot be read.
