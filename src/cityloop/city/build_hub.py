@@ -15,6 +15,7 @@ from cityloop.city.live_sensors import registered_sensors, stand_for
 from cityloop.city.loop_desk import LoopDesk
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.site import Site
+from cityloop.city.telemetry_hub import HubSpans
 from cityloop.city.tracer_desk import TracerDesk
 from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.tenant import Tenant
@@ -76,16 +77,17 @@ def build_clock(run: str | None, hub: Hub, tenant: Tenant) -> LiveClock | None:
     return LiveClock(run, pace_s(hub.every_s), known, hub.now)
 
 
-def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
-    """The hub of a city, before it has seen anything."""
+def build_hub(site: Site, tenant: Tenant, *, epoch: int, spans: HubSpans | None = None) -> Hub:
+    """The hub of a city, before it has seen anything. ``spans``: what traces its parts."""
+    spans = spans or HubSpans()
     settings, network = site.settings, site.network
     installed = chosen_loops(settings)
-    loops = [one.chosen for one in installed]
+    loops = [spans.loop(one.chosen) for one in installed]
     cabinets = site.twin is not None
     modes = ModeBook(network.bank.ids, settings.groups, cabinets=cabinets)
     for loop in loops:
         modes.add(loop.name, Mode[settings.loops[loop.name].mode.upper()])
-    guard = SignalGuard(network.bank, site.limits)
+    guard = spans.guard(SignalGuard(network.bank, site.limits))
     registered = registered_sensors(site.registered)
     knows = {"network": network, "devices": registered}
     runner = Runner(
@@ -105,7 +107,7 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int) -> Hub:
         tenant.rejects.offer(rejects)
         watch.rejections.take(rejects)
 
-    gate = Gate([source], declared(), refuse, tenant.log.sequence)
+    gate = spans.gate(Gate([source], declared(), refuse, tenant.log.sequence))
     alarms = settings.alarms
     desk = Desk(Escalation(60 * alarms.escalate_after_min, alarms.escalate_to))
     loop_desk = LoopDesk(runner, modes, installed)

@@ -33,6 +33,8 @@ from cityloop.city.metrics_hub import HubMetrics
 from cityloop.city.readings import Reading
 from cityloop.city.site import Site
 from cityloop.city.surface import DecisionRow
+from cityloop.city.telemetry import open_telemetry
+from cityloop.city.telemetry_hub import HubSpans
 from cityloop.city.tracer_desk import TracerDesk
 from cityloop.city.wire import (
     TWIN_SOURCE,
@@ -90,7 +92,8 @@ class HubProcess:
     def __init__(self, spec: HubSpec, supervisor: Line) -> None:
         self._supervisor = supervisor
         self._tenant = open_tenant(spec.site.root, spec.site.settings.city.tenant, wall_time)
-        self._hub = build_hub(spec.site, self._tenant, epoch=spec.epoch)
+        self._spans = HubSpans(open_telemetry("hub"))
+        self._hub = build_hub(spec.site, self._tenant, epoch=spec.epoch, spans=self._spans)
         self._whole = recover(self._hub, self._tenant, supervisor.ready)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
@@ -182,7 +185,7 @@ class HubProcess:
     def _tick(self, tick: Batch) -> None:
         """A second of a city without a twin."""
         started = time.perf_counter()
-        effects = self._hub.turn(tick, late=False)
+        effects = self._spans.turn(self._hub, tick, late=False, root=True)
         self._picture.latency.add(started)
         self._commit(effects, started)
 
@@ -282,7 +285,7 @@ class HubProcess:
         self._lookout.heard(batch.source, time.monotonic())
         effects = Effects()
         if message.sequence > self._turned[twin.key]:
-            effects = self._hub.turn(batch, late=message.late)
+            effects = self._spans.turn(self._hub, batch, late=message.late)
             self._turned[twin.key] = message.sequence
         orders = self._orders + [write_orders(o) for o in effects.orders]
         self._orders = []
@@ -301,6 +304,7 @@ class HubProcess:
                     False  # what was turned is not all committed: keep no checkpoint of it
                 )
                 return
+            self._spans.follow(batch, future)
             key, sequence = (batch.source, batch.run), batch.sequence
             rows = effects.rows if batch is effects.batches[-1] else []
             future.add_done_callback(partial(self._kept, key, sequence, started, rows))
@@ -405,6 +409,7 @@ class HubProcess:
             self._keeper.keep(self._tenant.log.last(), self._hub.save())
         self._keeper.close()
         self._tenant.close()
+        self._spans.close()
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ import structlog
 
 from cityloop.city.hub_line import HubLine
 from cityloop.city.journal import keep_journal
+from cityloop.city.telemetry import ROOT, during, open_telemetry
 from cityloop.city.wire import TWIN_SOURCE, Grant, Line, Progress
 from cityloop.city.witness import Witness
 from cityloop.kernel.clock import CityTime
@@ -120,14 +121,20 @@ def _run(spec: TwinSpec, twin: SumoTwin, baton: Baton, cabinets: CabinetBank | N
     witness = Witness(spec.name, spec.truth, twin)
     broken = BrokenSensors(spec.faults)
     frames = broken.sent(0, twin.sense())
+    telemetry = open_telemetry("twin") if line else None
     for at in range(1, spec.seconds + 1):
         baton.wait(at, witness)
-        orders = line.exchange(at, frames) if line else ()
+        key = TWIN_SOURCE, spec.run, at
+        with during(telemetry, key, "exchange", known_as=ROOT):
+            orders = line.exchange(at, frames) if line else ()
         if line and cabinets and (plans := line.take_plans()) is not None:
             _go_by(plans, cabinets)
-        frames = broken.sent(at, twin.step(orders))
+        with during(telemetry if orders else None, key, "actuator"):
+            frames = broken.sent(at, twin.step(orders))
         witness.tell(at, now=time.monotonic())
         baton.tell(at)
+    if telemetry:
+        telemetry.close()
     if line:
         line.exchange(spec.seconds + 1, frames)
         line.finish(_FINISH_S)

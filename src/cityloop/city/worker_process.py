@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from cityloop.city.clock import wall_time
 from cityloop.city.journal import keep_journal
 from cityloop.city.memory import CHECKPOINT
 from cityloop.city.retention_desk import keeps_in_force
+from cityloop.city.telemetry import Telemetry, open_telemetry
 from cityloop.city.wire import Line, Measured, Ready
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.kernel.errors import BusyError
 from cityloop.kernel.figures import Figure, write_told
+from cityloop.kernel.ports import Commit
 from cityloop.standards.attributes import declared
 
 _log = structlog.get_logger()
@@ -60,6 +63,14 @@ class Tidy:
         return bool(rewritten)
 
 
+def _trace(telemetry: Telemetry, commit: Commit) -> None:
+    """From a sampled batch's commit until the context has it."""
+    batch = commit.batch
+    key = batch.source, batch.run, batch.sequence
+    if telemetry.samples(key):
+        telemetry.span(key, "context", commit.committed_at * 1_000_000, time.time_ns())
+
+
 def _figures(tenant: Tenant) -> list[Figure]:
     reached = {"context": tenant.context.position, "history": tenant.log.compacted()}
     return [Figure("cityloop_fold_position", at, (fold,)) for fold, at in reached.items()]
@@ -72,6 +83,9 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     os.nice(_NICE)
     line = Line(supervisor)
     tenant = open_tenant(spec.root, spec.tenant, wall_time)
+    telemetry = open_telemetry("worker")
+    if telemetry is not None:
+        tenant.context.folded = partial(_trace, telemetry)
     line.send(Ready())
     tidy = Tidy(tenant)
     pause_s = _EVERY_S
@@ -84,3 +98,5 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
         except (BusyError, OSError) as error:
             _log.warning("context and history are behind", why=str(error))
     tenant.close()
+    if telemetry is not None:
+        telemetry.close()

@@ -25,10 +25,12 @@ def up(
     from cityloop.city.bus_process import NONE, check_bus
     from cityloop.city.journal import keep_journal
     from cityloop.city.supervisor import Options, Supervisor
+    from cityloop.city.telemetry import is_wanted
     from cityloop.web.process import main as web_main
 
     keep_journal()
     check_port(port)
+    is_wanted()
     site = build_site(folder, data)
 
     def announce() -> None:

@@ -6,7 +6,7 @@ position, and after a crash the log is folded again from the stored position.
 """
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +86,8 @@ class SqliteContext:
         )
         self._picture: Picture | None = None
         self._position = Position(0)
+        self.folded: Callable[[Commit], None] | None = None
+        """Told of each commit that was taken in."""
 
     @property
     def position(self) -> Position:
@@ -182,6 +184,8 @@ class SqliteContext:
             if commit.position == self._position + 1:
                 picture.fold(commit.batch)
                 self._position = commit.position
+                if self.folded is not None:
+                    self.folded(commit)
 
     def _loaded(self) -> Picture:
         """The picture in memory; read from the file at first."""
