@@ -51,12 +51,13 @@ def test_a_running_city_tells_every_metric_that_is_declared_for_a_city(city: Run
 
 
 def test_the_metrics_count_what_the_summary_counts(city: RunningCity) -> None:
-    before = city.get("/api/summary")["observations_total"]
-    told = until("a count", lambda: value(city, "cityloop_observations_total"))
-    after = until(
-        "the next state",
-        lambda: (n := city.get("/api/summary")["observations_total"]) >= told and n,
-    )
+    def both() -> tuple[float, float] | None:
+        told = value(city, "cityloop_decisions_total")
+        return (told, city.get("/api/summary")["decisions_total"]) if told else None
+
+    before = until("a count", both)[1]
+    until("the metrics to come so far", lambda: (both() or (0, 0))[0] >= before or None)
+    told, after = until("a count", both)
     assert before <= told <= after
 
 

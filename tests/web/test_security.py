@@ -62,7 +62,7 @@ def test_a_body_of_unknown_length_is_turned_away(served: Served) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/api/state", "/health/ready", "/nothing", "/../app.py"])
+@pytest.mark.parametrize("path", ["/", "/api/state", "/metrics", "/nothing", "/../app.py"])
 def test_every_answer_forbids_what_the_page_does_not_need(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]

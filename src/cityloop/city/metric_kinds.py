@@ -14,7 +14,7 @@ Form = Literal["counter", "gauge", "histogram"]
 @dataclass(frozen=True, slots=True)
 class MetricKind:
     """One metric. ``text``: what it is, for its HELP line and the manual. ``where``: who serves it,
-    a running city, the context broker, or both."""
+    a running city alone, or a context broker of its own, too."""
 
     name: str
     form: Form
@@ -120,6 +120,7 @@ _KINDS = (
         "gauge",
         "Positions of the log that a fold is behind.",
         ("fold",),
+        "broker",
     ),
     MetricKind(
         "cityloop_fold_lag_seconds",
@@ -135,8 +136,8 @@ _KINDS = (
     MetricKind("cityloop_disk_free_bytes", "gauge", "Free where the city's data lies."),
     MetricKind("cityloop_disk_size_bytes", "gauge", "Size of that file system."),
     # queues: bounded, every one (law 9)
-    MetricKind("cityloop_queue_depth", "gauge", "What waits in a queue.", ("queue",)),
-    MetricKind("cityloop_queue_capacity", "gauge", "What it holds at most.", ("queue",)),
+    MetricKind("cityloop_queue_depth", "gauge", "What waits in a queue.", ("queue",), "broker"),
+    MetricKind("cityloop_queue_capacity", "gauge", "What it holds at most.", ("queue",), "broker"),
     MetricKind(
         "cityloop_queue_age_seconds", "gauge", "How long the oldest has waited.", ("queue",)
     ),

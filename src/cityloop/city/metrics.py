@@ -12,7 +12,6 @@ import msgspec
 import psutil
 
 from cityloop import __version__
-from cityloop.city.metrics_hub import TOPIC
 from cityloop.city.surface import LiveState, SourceRow
 from cityloop.city.surface_alarms import AlarmRow
 from cityloop.city.wire import Measured, Roll
@@ -20,6 +19,8 @@ from cityloop.kernel.figures import Figure, Told, read_told
 from cityloop.reaction.alarm_kinds import Severity
 
 LOG_POSITION, FOLD_POSITION = "cityloop_log_position", "cityloop_fold_position"
+TOPIC = "metrics"
+"""Under which the hub tells its figures."""
 _REMEMBERED = 3600
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -140,6 +141,14 @@ def _of_source(row: SourceRow) -> Iterator[Figure]:
     yield Figure("cityloop_source_dropped_total", row.dropped_total, name)
     if row.lag_s is not None:
         yield Figure("cityloop_source_lag_seconds", row.lag_s, name)
+
+
+def queue(name: str, depth: int, capacity: int, dropped: int | None = None) -> Iterator[Figure]:
+    """The figures of one bounded queue; ``dropped``: None for one that refuses or cuts a line."""
+    yield Figure("cityloop_queue_depth", depth, (name,))
+    yield Figure("cityloop_queue_capacity", capacity, (name,))
+    if dropped is not None:
+        yield Figure("cityloop_queue_dropped_total", dropped, (name,))
 
 
 def machine_figures(folder: Path) -> Iterator[Figure]:

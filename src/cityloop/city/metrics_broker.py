@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 from cityloop.city.broker import Broker
-from cityloop.city.metrics import process_figures
+from cityloop.city.metrics import process_figures, queue
+from cityloop.interconnection.broker.store import MOST_QUEUED
 from cityloop.kernel.figures import Figure, Told
 
 _OUTCOMES = ("taken", "failed", "dropped")
@@ -17,6 +18,10 @@ def broker_figures(broker: Broker) -> Iterator[Told]:
     the clients, so none has a label of its own."""
     tenants = broker.tenants()
     yield Figure("cityloop_broker_tenants", len(tenants))
+    deepest = max(tenant.store.queued for tenant in tenants)
+    yield from queue("broker_writes", deepest, MOST_QUEUED)
+    behind = max(tenant.store.log.last() - tenant.store.state.position for tenant in tenants)
+    yield Figure("cityloop_fold_lag_positions", max(0, behind), ("broker",))
     following = [tenant.subscriptions.following.dispatch for tenant in tenants]
     yield Figure("cityloop_notifications_under_way", sum(one.weight for one in following))
     states = [one.subscribers() for one in following]

@@ -7,6 +7,7 @@ from itertools import islice
 from cityloop.city.hub import Hub
 from cityloop.city.hub_picture import HubPicture
 from cityloop.city.intake_desk import MOST_UNDER_WAY, IntakeDesk
+from cityloop.city.metrics import TOPIC, queue
 from cityloop.city.readings import MOST_WAITING, Reading
 from cityloop.city.wire import Told
 from cityloop.interconnection.tenant import Tenant
@@ -16,7 +17,6 @@ from cityloop.kernel.clock import CityTime
 from cityloop.kernel.figures import Figure, write_told
 from cityloop.kernel.ports import Position
 
-TOPIC = "metrics"
 _EVERY_S = 1.0
 _MOST_REASONS = 100
 _SPEED_OVER = 10
@@ -103,11 +103,3 @@ class HubMetrics:
         deepest = max((reading.waiting for reading in self._readings()), default=0)
         yield from queue("readers", deepest, MOST_WAITING)
         yield from queue("intake_under_way", self._intake.under_way, MOST_UNDER_WAY)
-
-
-def queue(name: str, depth: int, capacity: int, dropped: int | None = None) -> Iterator[Figure]:
-    """The figures of one bounded queue; ``dropped``: None for one that refuses or cuts a line."""
-    yield Figure("cityloop_queue_depth", depth, (name,))
-    yield Figure("cityloop_queue_capacity", capacity, (name,))
-    if dropped is not None:
-        yield Figure("cityloop_queue_dropped_total", dropped, (name,))

@@ -16,7 +16,7 @@ SUPERVISOR = "supervisor"
 ROLL_LATE_S, HUB_LATE_S, TWIN_LATE_S, FOLD_LATE_S = 10.0, 5.0, 50.0, 120.0
 """How long may pass between two rolls (one a second), two words of the hub (five a second), two
 seconds of the twin at its pace, and before the context has taken in what the log holds."""
-LEAST_ROOM_BYTES = 64 << 20
+LEAST_ROOM_BYTES = 8 << 20
 
 
 class Readiness:

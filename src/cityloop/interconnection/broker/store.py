@@ -25,7 +25,7 @@ from cityloop.standards.cim.writes import Alter, Write, applied, read_write
 _log = structlog.get_logger()
 
 _MOST_IN_GROUP = 1_000
-_MOST_QUEUED = 50_000
+MOST_QUEUED = 50_000
 
 Fold: TypeAlias = Callable[[Sequence[Written], Position], None]
 """Takes in one commit, within the transaction of the tables and before it is acknowledged; called
@@ -109,6 +109,11 @@ class EntityStore:
         stamps = {"createdAt": write.at, "modifiedAt": write.at}
         return {"id": write.id, "type": [], **stamps, "attrs": {}}
 
+    @property
+    def queued(self) -> int:
+        """Writes that wait for the log."""
+        return self._queued
+
     def get(self, id_: str) -> Held | None:
         """An entity as acknowledged; None when it does not exist or its time has come."""
         self.catch_up()
@@ -144,7 +149,7 @@ class EntityStore:
             self._behind = True
             self.catch_up()
             raise BusyError("the tables had fallen behind the log; try again now")
-        if self._queued + len(done) > _MOST_QUEUED:
+        if self._queued + len(done) > MOST_QUEUED:
             raise BusyError(f"{self._queued} writes wait for the disk; try again in a second")
         self._pending.update((one.id, one) for one in done)
         loop = asyncio.get_running_loop()
