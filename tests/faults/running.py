@@ -65,7 +65,7 @@ class RunningCity:
         """Process name → pid, as the supervisor notes them."""
         try:
             found: dict[str, int] = json.loads((self.folder / "processes.json").read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, json.JSONDecodeError):  # not yet, or not since the power was cut
             return {}
         return found
 

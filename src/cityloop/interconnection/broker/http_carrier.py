@@ -176,14 +176,14 @@ class _Line(asyncio.Protocol):
 
     def ask(self, request: bytes) -> "asyncio.Future[int]":
         """The status of the answer to come; raises OSError."""
-        self._answer = self._loop.create_future()
+        answer = self._answer = self._loop.create_future()
         self.answering = self.usable = False
         self._size = self._status = 0
         if self._transport is None or self._transport.is_closing():
             self._lose(ConnectionResetError("the connection was closed"))
         else:
             self._transport.write(request)
-        return self._answer
+        return answer
 
     def data_received(self, data: bytes) -> None:
         """Part of an answer; what nobody asked for ends the connection."""
