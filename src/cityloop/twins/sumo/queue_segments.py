@@ -2,12 +2,13 @@
 
 SUMO's mesoscopic model cuts each road into segments of about 98 m and moves vehicles from queue to
 queue; with a queue for each lane a segment tells what a lane-area detector of its length would.
-Three things differ from detectors, as measured (see docs/explanation/mesoscopic.md):
+Four things differ from detectors, as measured (see docs/explanation/mesoscopic.md):
 
 - Detectors and lanes of libsumo tell nothing here; vehicles tell their segment and queue.
 - Only the head of a queue counts as halting. Who is longer in a segment than its free road takes is
   standing here.
 - Nobody has a speed of their own within a segment: none is told.
+- Who waits inside a junction is in nobody's way: no box is ever blocked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,12 @@ from cityloop.twins.sumo.scenario import SEGMENT_M
 
 SLOW = 1.3
 """Who takes this much longer than on a free road stands; drivers' own speeds vary by a tenth."""
-_CRAWL_MPS = 2.0
 _BITS = 24
 _CELL = (1 << _BITS) - 1
 """What is known of a vehicle is one number: the second in which it came, and its cell."""
 
 _CALLS = libsumo._libsumo  # noqa: SLF001 (as in ``lane_areas``)
 _EDGE_VEHICLES = _CALLS.edge_getLastStepVehicleNumber
-_EDGE_SPEED = _CALLS.edge_getLastStepMeanSpeed
 _EDGE_IDS = _CALLS.edge_getLastStepVehicleIDs
 _SEGMENT, _QUEUE = _CALLS.vehicle_getSegmentIndex, _CALLS.vehicle_getLaneIndex
 _ARRIVED = _CALLS.simulation_getArrivedIDList
@@ -157,8 +156,8 @@ class QueueSegments:
         return np.bincount(np.array(gone, np.int64), minlength=self._lines).astype(np.uint8)
 
     def crawls(self, edge: str, lanes: Sequence[str]) -> bool:
-        """Whether vehicles stand or crawl on ``edge``; its lanes are not told apart."""
-        return bool(_EDGE_SPEED(edge) < _CRAWL_MPS)
+        """Never: who waits inside a junction is in nobody's way here."""
+        return False
 
 
 def _watched(network: RoadNetwork) -> dict[str, dict[tuple[int, int], int]]:
