@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from cityloop.city.alarm_watch import Watch
 from cityloop.city.api_desk import ApiDesk
@@ -13,11 +14,13 @@ from cityloop.city.intake_desk import IntakeDesk
 from cityloop.city.live_clock import CLOCK_SOURCE, LiveClock, clock_source, pace_s
 from cityloop.city.live_sensors import registered_sensors, stand_for
 from cityloop.city.loop_desk import LoopDesk
+from cityloop.city.partitions import parts_of
 from cityloop.city.plan_desk import PlanDesk
 from cityloop.city.site import Site
 from cityloop.city.telemetry_hub import HubSpans
 from cityloop.city.tracer_desk import TracerDesk
 from cityloop.city.wire import TWIN_SOURCE
+from cityloop.city.workers_desk import Ports, WorkersDesk
 from cityloop.interconnection.tenant import Tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
@@ -77,8 +80,27 @@ def build_clock(run: str | None, hub: Hub, tenant: Tenant) -> LiveClock | None:
     return LiveClock(run, pace_s(hub.every_s), known, hub.now)
 
 
-def build_hub(site: Site, tenant: Tenant, *, epoch: int, spans: HubSpans | None = None) -> Hub:
-    """The hub of a city, before it has seen anything. ``spans``: what traces its parts."""
+def build_workers(site: Site, ports: Ports) -> WorkersDesk | None:
+    """The hub's side of loops that run elsewhere; None where all run in the hub."""
+    if site.settings.city.workers == "hub":
+        return None
+    loops = [one.chosen for one in chosen_loops(site.settings)]
+    knows = {"network": site.network}
+    rows = partial(parts_of, site)
+    return WorkersDesk(loops, knows, rows, ports, lockstep=site.twin is not None)
+
+
+def build_hub(
+    site: Site,
+    tenant: Tenant,
+    *,
+    epoch: int,
+    spans: HubSpans | None = None,
+    workers: WorkersDesk | None = None,
+) -> Hub:
+    """The hub of a city, before it has seen anything. ``spans``: what traces its parts;
+    ``workers``: where its loops run else.
+    """
     spans = spans or HubSpans()
     settings, network = site.settings, site.network
     installed = chosen_loops(settings)
@@ -98,6 +120,7 @@ def build_hub(site: Site, tenant: Tenant, *, epoch: int, spans: HubSpans | None 
         epoch=epoch,
         timer=time.perf_counter,
         stand_for=stand_for(site.placed, network),
+        workers=workers,
     )
     source = DeviceSource(TWIN_SOURCE, site.devices) if cabinets else clock_source()
     watch = Watch(network, site.devices, modes, registered)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -26,13 +27,19 @@ Tenant = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 
 
 class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[city]``: who it is and where its data lies (relative to the file)."""
+    """``[city]``: who it is and where its data lies (relative to the file).
+
+    ``workers``: where loops run that can be divided: "hub", "ray" (a cluster of the city's own on
+    this machine) or "ray://host:port"; ``partitions``: into how many parts they are cut there.
+    """
 
     name: Name
     tenant: Tenant
     time_zone: str = "UTC"
     data: str = "data"
     bus: str = "process"
+    workers: str = "hub"
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
 
 
 class BusRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -294,6 +301,17 @@ def _check_city(city: City) -> Iterator[_Told]:
         yield ("city", "time_zone"), what, mend
     if city.bus != "process" and (wrong := address_problem(city.bus)):
         yield ("city", "bus"), *wrong
+    yield from _check_workers(city.workers)
+
+
+def _check_workers(workers: str) -> Iterator[_Told]:
+    address = re.fullmatch(r"ray://[^/@:\s]+:\d+", workers)
+    if workers not in ("hub", "ray") and not address:
+        what = f'city.workers is "{workers}", which names no workers'
+        yield ("city", "workers"), what, 'write "hub", "ray" or "ray://host:port"'
+    elif workers != "hub" and find_spec("ray") is None:
+        what = f'city.workers is "{workers}", but Ray is not installed'
+        yield ("city", "workers"), what, "pip install 'cityloop[scaled]'"
 
 
 def _check_twin(twin: Twin) -> Iterator[_Told]:

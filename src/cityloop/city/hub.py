@@ -158,6 +158,11 @@ class Hub:
         self.watch.turned(accepted, self.now, effects.rows, effects.failures)
         return effects
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The types that loops watch."""
+        return self._runner.watched
+
     def pass_time(self, now: CityTime) -> None:
         """City time goes on between two ticks, in a city that runs on the clock on the wall."""
         self.now = max(self.now, now)

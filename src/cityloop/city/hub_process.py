@@ -5,7 +5,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +18,16 @@ import msgspec
 import structlog
 
 from cityloop.city.api_desk import ApiDesk
-from cityloop.city.build_hub import build_api, build_clock, build_hub, build_intake, build_tracer
+from cityloop.city.build_hub import (
+    build_api,
+    build_clock,
+    build_hub,
+    build_intake,
+    build_tracer,
+    build_workers,
+)
 from cityloop.city.clock import wall_time
+from cityloop.city.counters import next_number
 from cityloop.city.hub import OPERATORS, Effects
 from cityloop.city.hub_acts import PLAN_ACTS, carry_out
 from cityloop.city.hub_board import HubBoard
@@ -53,11 +61,15 @@ from cityloop.city.wire import (
     Sensed,
     Told,
     Welcome,
+    WorkersHere,
     accept,
     listen,
+    ready_among,
 )
+from cityloop.city.workers_desk import Ports
 from cityloop.interconnection.tenant import open_tenant
 from cityloop.interconnection.writer import LogWriter
+from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import BusyError, InputError, RefusedError
 from cityloop.kernel.frame import Array, EntityIds
@@ -93,8 +105,12 @@ class HubProcess:
         self._supervisor = supervisor
         self._tenant = open_tenant(spec.site.root, spec.site.settings.city.tenant, wall_time)
         self._spans = HubSpans(open_telemetry("hub"))
-        self._hub = build_hub(spec.site, self._tenant, epoch=spec.epoch, spans=self._spans)
+        self._workers = build_workers(spec.site, self._worker_ports(spec))
+        self._hub = build_hub(
+            spec.site, self._tenant, epoch=spec.epoch, spans=self._spans, workers=self._workers
+        )
         self._whole = recover(self._hub, self._tenant, supervisor.ready)
+        self._open_workers(spec)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
         self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub)
@@ -106,6 +122,8 @@ class HubProcess:
         for source in (supervisor, self._listener, self._intake, self._api, self._tracer):
             self._selector.register(source, selectors.EVENT_READ)
         self._twins: dict[Line, Twin] = {}
+        self._serving: Line | None = None
+        self._ended = False
         self._readings: dict[Line, Reading] = {}
         self._committed: dict[Key, int] = {}
         self._turned: dict[Key, int] = {}
@@ -133,6 +151,49 @@ class HubProcess:
         )
         self._fresh: deque[DecisionRow] = deque()
         self._recorded = self._hub.totals.decisions
+
+    def _worker_ports(self, spec: HubSpec) -> Ports:
+        tenant = self._tenant
+
+        def refuse(rejects: Sequence[Reject]) -> None:
+            tenant.rejects.offer(rejects)
+            self._hub.watch.rejections.take(rejects)
+
+        return Ports(
+            next_epoch=lambda: next_number(spec.site.folder / "leases"),
+            kept=tenant.context.checkpoint,
+            keep=lambda name, position, state: self._keeper.keep(position, state, name),
+            position=tenant.log.position,
+            refuse=refuse,
+            attend=self._attend,
+        )
+
+    def _open_workers(self, spec: HubSpec) -> None:
+        if self._workers is not None:
+            source = TWIN_SOURCE if spec.live_run is None else CLOCK_SOURCE
+            self._workers.begin_run(source, self._hub.run)
+            self._workers.open(self._hub.watched, self._tenant.log.last())
+
+    def _attend(self, patience_s: float) -> bool:
+        """While a turn waits for loops that run elsewhere: their process may call, the supervisor
+        may end the city, and a twin must not think that the hub is away."""
+        if self._serving is not None:
+            with suppress(OSError):  # it is missed when it is answered
+                self._serving.send(Welcome(self._committed[self._twins[self._serving].key]))
+        strangers = [line for line, twin in self._twins.items() if twin.key == NOBODY]
+        for ready in ready_among([self._supervisor, self._listener, *strangers], patience_s):
+            if ready is self._supervisor:
+                self._ended = self._ended or not self._goes_on()
+            elif isinstance(ready, Line):
+                self._hear(ready)
+            else:
+                self._welcome_caller()
+        return not self._ended
+
+    def _welcome_caller(self) -> None:
+        line = accept(self._listener)
+        self._twins[line] = Twin()
+        self._selector.register(line, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """Until the supervisor says stop or is gone; then everything queued is committed."""
@@ -162,10 +223,8 @@ class HubProcess:
             elif ready in (self._intake, self._api, self._tracer):
                 ready.acknowledge()
             else:
-                line = accept(self._listener)
-                self._twins[line] = Twin()
-                self._selector.register(line, selectors.EVENT_READ)
-        return True
+                self._welcome_caller()
+        return not self._ended
 
     def _city_now(self) -> CityTime:
         return self._hub.now if self._clock is None else CityTime(wall_time())
@@ -215,6 +274,8 @@ class HubProcess:
 
     def _desk_of(self, line: Line) -> Callable[[Line, Message], None]:
         """What takes the messages of a line."""
+        if self._workers is not None and line is self._workers.line:
+            return lambda _, message: self._workers_say(message)
         if self._intake.knows(line):
             return self._intake.take
         guests = (desk.take for desk in (self._api, self._tracer) if desk.knows(line))
@@ -223,7 +284,13 @@ class HubProcess:
     def _guest_of(self, source: str) -> ApiDesk | TracerDesk | None:
         return next((desk for desk in (self._api, self._tracer) if desk.serves(source)), None)
 
+    def _workers_say(self, message: Message) -> None:
+        if self._workers is not None:
+            self._workers.take(message)
+
     def _drop(self, line: Line) -> None:
+        if self._workers is not None:
+            self._workers.part(line)
         self._selector.unregister(line)
         self._twins.pop(line, None)
         self._intake.part(line)
@@ -244,6 +311,9 @@ class HubProcess:
             case Names():
                 ids = read_ids(message.body)
                 self._twins[line].ids[ids.digest] = ids
+            case WorkersHere() if self._workers is not None:
+                self._twins.pop(line)
+                self._workers.greet(line)
             case Hello() if self._intake.serves(message.source):
                 self._twins.pop(line)
                 self._intake.hello(line, message)
@@ -253,19 +323,20 @@ class HubProcess:
             case Hello():
                 self._greet(line, message)
             case Reader():
-                self._twins.pop(line)
-                self._readings[line] = reading = Reading(line)
-                reading.tell(
-                    _decisions([r for r in self._hub.recent if r.number <= self._recorded])
-                )
-                self._board.afresh()
-                for told in self._lookout.welcome():
-                    reading.tell(told)
-                reading.tell(self._intake.news())
+                self._show_to(line)
             case Ask():
                 self._answer(line, message)
             case _:
                 raise InputError(f"{type(message).__name__} is no message for the hub")
+
+    def _show_to(self, line: Line) -> None:
+        self._twins.pop(line)
+        self._readings[line] = reading = Reading(line)
+        reading.tell(_decisions([r for r in self._hub.recent if r.number <= self._recorded]))
+        self._board.afresh()
+        for told in self._lookout.welcome():
+            reading.tell(told)
+        reading.tell(self._intake.news())
 
     def _greet(self, line: Line, message: Hello) -> None:
         """A twin says which run it is; once on a line it is handed the plans."""
@@ -285,7 +356,9 @@ class HubProcess:
         self._lookout.heard(batch.source, time.monotonic())
         effects = Effects()
         if message.sequence > self._turned[twin.key]:
+            self._serving = line
             effects = self._spans.turn(self._hub, batch, late=message.late)
+            self._serving = None
             self._turned[twin.key] = message.sequence
         orders = self._orders + [write_orders(o) for o in effects.orders]
         self._orders = []

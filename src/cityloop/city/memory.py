@@ -41,22 +41,22 @@ def recover(hub: Hub, tenant: Tenant, stop: Callable[[], bool] = lambda: False) 
 
 
 class Keeper:
-    """Writes checkpoints in a thread of its own; only the newest one that waits counts."""
+    """Writes checkpoints in a thread of its own; only the newest of a name that waits counts."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self.position = tenant.log.last()
         """Of the newest checkpoint; a start begins with one."""
         self._wake = threading.Condition()
-        self._next: tuple[Position, dict[str, Array]] | None = None
+        self._next: dict[str, tuple[Position, dict[str, Array]]] = {}
         self._open = True
         self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
         self._thread.start()
 
-    def keep(self, position: Position, state: dict[str, Array]) -> None:
-        """Save ``state`` as of ``position``."""
+    def keep(self, position: Position, state: dict[str, Array], name: str = CHECKPOINT) -> None:
+        """Save ``state`` as of ``position``, under ``name``."""
         with self._wake:
-            self._next = position, state
+            self._next[name] = position, state
             self._wake.notify()
 
     def close(self) -> None:
@@ -69,11 +69,11 @@ class Keeper:
     def _work(self) -> None:
         while True:
             with self._wake:
-                while self._open and self._next is None:
+                while self._open and not self._next:
                     self._wake.wait()
-                job, self._next = self._next, None
-            if job is None:
+                jobs, self._next = self._next, {}
+            if not jobs:
                 return
-            position, state = job
-            self._tenant.context.save_checkpoint(CHECKPOINT, position, state)
+            for name, (position, state) in jobs.items():
+                self._tenant.context.save_checkpoint(name, position, state)
             self.position = position

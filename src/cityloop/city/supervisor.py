@@ -17,7 +17,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from cityloop.city import bus_process, hub_process, intake_process, twin_process, worker_process
+from cityloop.city import (
+    bus_process,
+    hub_process,
+    intake_process,
+    twin_process,
+    worker_process,
+    workers_process,
+)
 from cityloop.city.clock import wall_time
 from cityloop.city.conductor import Conductor
 from cityloop.city.counters import next_number
@@ -45,7 +52,7 @@ _STOP_S = 2.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S, _STEADY_S = 0.2, 30.0, 20.0
 _ROLL_EVERY_S = 1.0
 HUB, WEB, WORKER, TWIN, BASELINE = "hub", "web", "worker", "twin", "baseline"
-INTAKE, BUS = "intake", "bus"
+INTAKE, BUS, WORKERS = "intake", "bus", "workers"
 
 
 WebMain = Callable[[WebSpec, Any], None]
@@ -117,7 +124,8 @@ class Supervisor:
                     self._live_run = f"live-{next_number(self._site.folder / 'runs')}"
                 intake = (INTAKE,) if self._site.settings.sources else ()
                 bus = (BUS,) if self._site.settings.city.bus != bus_process.NONE else ()
-                for name in (HUB, WORKER, WEB, *intake, *bus):
+                workers = (WORKERS,) if self._site.settings.city.workers != "hub" else ()
+                for name in (HUB, WORKER, WEB, *intake, *bus, *workers):
                     self._start(name)
                 while not self._stopping:
                     self._once(wake_r)
@@ -148,6 +156,8 @@ class Supervisor:
                 city, rule = site.settings.city, site.settings.bus
                 told = bus_process.BusSpec(city.bus, rule, site.root, city.tenant)
                 self._launch(name, bus_process.main, told)
+            case "workers":
+                self._launch(name, workers_process.main, workers_process.WorkersSpec(site, hub))
 
     def _launch(self, name: str, main: Callable[[Any, Any], None], spec: object) -> None:
         ours, theirs = self._spawn.Pipe()

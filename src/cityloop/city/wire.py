@@ -281,7 +281,72 @@ class Positions(Message, frozen=True):
     speed: bytes
 
 
+class WorkersHere(Message, frozen=True):
+    """The process that runs parts of loops introduces itself to the hub."""
+
+
+class Fed(Message, frozen=True):
+    """A batch that loops watch. ``number`` counts up from 1 within the hub's life; parts need
+    nothing before ``first`` any more.
+    """
+
+    number: int
+    first: int
+    body: bytes
+
+
+class LeaseAsked(Message, frozen=True):
+    """Somebody is ready to run part ``part`` of ``loop``."""
+
+    loop: str
+    part: int
+
+
+class Leased(Message, frozen=True):
+    """It may, from ``state`` on (empty: from the start), after the commits with ``after < position
+    <= until`` and then the batches from number ``then``. Whoever held the part before holds it no
+    longer.
+    """
+
+    loop: str
+    version: str
+    part: int
+    epoch: int
+    state: bytes
+    after: int
+    until: int
+    then: int
+
+
+class Found(Message, frozen=True):
+    """What a part saw at batch ``number``: columns of findings, or why there are none."""
+
+    loop: str
+    part: int
+    epoch: int
+    number: int
+    body: bytes
+    failure: str
+
+
+class Remembered(Message, frozen=True):
+    """The memory of a part as of batch ``number``."""
+
+    loop: str
+    part: int
+    epoch: int
+    number: int
+    state: bytes
+
+
+class LoopChanged(Message, frozen=True):
+    """Another version of a loop runs from now on: its parts begin anew."""
+
+    loop: str
+
+
 _KINDS = (
+    Fed | Found | LeaseAsked | Leased | LoopChanged | Remembered | WorkersHere |
     Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
     | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
     | Again | BusTold | CityMoved | Committed | Measured | SourceTold | Traced | TraceLost | Tried
@@ -382,6 +447,13 @@ def accept(listener: socket.socket) -> Line:
     caller, _ = listener.accept()
     caller.setblocking(True)
     return Line(Connection(caller.detach()))
+
+
+def limit_sending(line: Line, patience_s: float) -> None:
+    """From now on ``send`` raises OSError after waiting that long for the other end."""
+    span = struct.pack("ll", int(patience_s), int(patience_s % 1 * 1e6))
+    with socket.socket(fileno=os.dup(line.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
 
 
 def call(path: Path, patience_s: float | None = None) -> Line:

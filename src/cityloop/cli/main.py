@@ -21,6 +21,7 @@ from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
 from cityloop.cli.source import source_app
 from cityloop.cli.up import up
+from cityloop.cli.workers import workers
 from cityloop.kernel.errors import CityloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -32,6 +33,7 @@ app.command("commission")(commission_)
 app.command()(broker)
 app.command()(backup)
 app.command()(restore)
+app.command()(workers)
 app.add_typer(bench_app, name="bench")
 app.add_typer(bus_app, name="bus")
 app.add_typer(context_app, name="context")

@@ -94,8 +94,10 @@ class Here:
         return dict(self._memory)
 
     def load(self, memory: Memory) -> None:
-        """Take up a memory."""
-        self._memory = memory
+        """Take up a memory; one that is no memory of this loop, as of a time when it ran elsewhere,
+        leaves it fresh."""
+        if memory.keys() == self._memory.keys():
+            self._memory = memory
 
 
 class Cycle:

@@ -71,7 +71,7 @@ class Runner:
         self._epoch = epoch
         self._timer = timer
         self._further = frozenset(watched)
-        self._watched = self._further | _watched(self._loops)
+        self._watched = self._further | watched_types(self._loops)
         self._stand_for = stand_for
         self._workers = workers
         self.took_s: dict[str, float] = {}
@@ -117,7 +117,7 @@ class Runner:
     def install(self, loop: Loop) -> None:
         """Put another version in the place of the loop of its name; its memory starts fresh."""
         self._loops = tuple(loop if old.name == loop.name else old for old in self._loops)
-        self._watched = self._further | _watched(self._loops)
+        self._watched = self._further | watched_types(self._loops)
         if self._workers is not None:
             self._workers.install(loop)
         self.cycles = tuple(
@@ -221,6 +221,7 @@ class Runner:
                 self.waits |= cycle.load(own)
 
 
-def _watched(loops: Iterable[Loop]) -> frozenset[str]:
+def watched_types(loops: Iterable[Loop]) -> frozenset[str]:
+    """The types that any of ``loops`` watches, and that of the clock."""
     types = {watch.type for loop in loops for watch in loop.watches.values()}
     return frozenset({CITY_CLOCK} | types)
