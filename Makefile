@@ -29,7 +29,7 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench faults conformance lock clean setup chromium mosquitto postgresql objects
+.PHONY: help run test test-all check types docs bench faults soak conformance lock clean setup chromium mosquitto postgresql objects
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -65,6 +65,10 @@ STORE ?= sqlite
 SHIM ?= 1
 faults: setup ## kill a city N=200 times, on STORE=sqlite; into build/faults.json
 	@$(bin)/python -m scripts.faults.kills --kills $(N) --store $(STORE) $(if $(SHIM),--shim)
+
+OBSERVATIONS ?= 10000000
+soak: setup ## a city under full load for OBSERVATIONS=10000000; into build/soak.json
+	@$(bin)/python -m scripts.faults.soak --observations $(OBSERVATIONS)
 
 conformance: setup mosquitto ## the ETSI NGSI-LD suite in SUITE=<checkout> against the broker
 	@$(bin)/python -m scripts.conformance $(SUITE)

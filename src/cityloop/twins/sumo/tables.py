@@ -1,6 +1,7 @@
 """From our CSV tables to a SUMO scenario: plain XML, then SUMO's own ``netconvert``."""
 
 import hashlib
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ def build_tables(folder: Path, cache: Path) -> SumoScenario:
         write_items(draft / ROUTES, "routes", traffic(facts))
         if facts.extras.bus_stops:
             write_items(draft / STOPS, "additional", bus_stops(facts))
+        _settle(draft)
         try:
             draft.rename(made)
         except OSError:
@@ -45,6 +47,17 @@ def build_tables(folder: Path, cache: Path) -> SumoScenario:
             shutil.rmtree(draft)
     stops = (made / STOPS,) if (made / STOPS).is_file() else ()
     return SumoScenario(made / NET, (made / ROUTES,), stops, 0.0, HORIZON_S)
+
+
+def _settle(draft: Path) -> None:
+    """Wait until the disk has the files: a power cut must not leave half of them under a name that
+    says they are whole."""
+    for path in (*draft.iterdir(), draft):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _digest(folder: Path) -> str:
