@@ -30,7 +30,15 @@ accounts {{
   }}
   CITY {{
     jetstream: enabled
-    users: [{{ user: city, password: "{password}" }}]
+    users: [
+      {{ user: city, password: "{password}" }}
+      {{ user: department, password: "{password}", permissions: {{
+          publish: [
+            "$JS.API.CONSUMER.INFO.{stream}.>", "$JS.API.CONSUMER.CREATE.{stream}.>"
+            "$JS.API.CONSUMER.MSG.NEXT.{stream}.>", "$JS.ACK.{stream}.>"
+          ]
+          subscribe: ["_INBOX.>"] }} }}
+    ]
     {imports}
   }}
 }}
@@ -44,7 +52,8 @@ class NatsServer:
 
     ``environment`` is what a city needs to log in; the password lies in a file of ``folder`` that
     only its owner can read. ``sync``: ``sync_interval``, empty for the server's own; ``told``:
-    whether its city may ask how it is.
+    whether its city may ask how it is. User ``department``, with the same password, may read the
+    stream of tenant ``t``, and do nothing else.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class NatsServer:
             store=self.folder / "store",
             sync=f"sync_interval: {sync}," if sync else "",
             password=self.password,
+            stream="cityloop-t",
             imports=_IMPORTS if told else "",
         )
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -161,6 +162,37 @@ def test_many_kills_of_server_and_process_lose_and_repeat_no_position(
     server: NatsServer, tmp_path: Path
 ) -> None:
     assert killed_in_the_middle(server, tmp_path, turns=120, rounds=40) == 40
+
+
+@pytest.mark.slow
+def test_a_server_that_stands_still_and_goes_on_has_each_position_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    tenant = open_tenant(tmp_path, "t", wall_time)
+    child = BusChild(server, tmp_path)
+    assert server.pid is not None
+
+    async def go(pid: int) -> list[Mark]:
+        end: list[Mark] = [(Position(0), -1)]
+        reading = asyncio.create_task(read_all(server, "t", lambda mark: mark == end[0]))
+        for turn in range(30):
+            tenant.log.append([tick(turn * 40 + number) for number in range(1, 41)])
+            if turn in (5, 15):
+                # What lies in its sockets it takes when it goes on, after the bus has given up on
+                # it and written anew.
+                os.kill(pid, signal.SIGSTOP)
+                await asyncio.sleep(12)
+                os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.1)
+        end[0] = letters_of(tenant.log)[-1]
+        async with asyncio.timeout(120):
+            return await reading
+
+    try:
+        assert asyncio.run(go(server.pid)) == letters_of(tenant.log)
+    finally:
+        child.end()
+        tenant.close()
 
 
 @contextmanager

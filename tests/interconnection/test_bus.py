@@ -347,7 +347,7 @@ def test_the_client_of_the_how_to_reads_what_the_bus_carries(
     async def go() -> bytes:
         async with bus_on(server) as bus:
             await bus.send(letters_of(log))
-            told = [server.url, server.user, server.password, "cityloop.t.LaneDetector.*", "80"]
+            told = [server.url, "department", server.password, "cityloop.t.LaneDetector.*", "80"]
             client = await asyncio.create_subprocess_exec(
                 sys.executable, tmp_path / "client.py", *told, stdout=asyncio.subprocess.PIPE
             )

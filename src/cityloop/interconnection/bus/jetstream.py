@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cityloop.interconnection.bus.reader import JetStreamReader
-from cityloop.interconnection.bus.server import check, connect, nats_errors
+from cityloop.interconnection.bus.server import FULL, check, connect, nats_errors
 from cityloop.kernel.errors import BusyError, ConfigError, InputError
 from cityloop.kernel.ports import Letter, Mark, Position
 from cityloop.standards.letters import read_headers, write_headers
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 _ANSWER_S = 10.0
+_CUT = b'{"error": {"description": "the server closed the connection"}}'
+_Acks: TypeAlias = dict[str, asyncio.Future[bytes]]
 _PENDING = 64
 """Letters that a reader may have and not be done with: its memory is bounded by them."""
 
@@ -55,14 +57,14 @@ class StreamRule:
 class JetStreamBus:
     """``kernel.ports.Bus`` over one connection: when that breaks, everything raises OSError."""
 
-    def __init__(self, client: "Client", url: str, rule: StreamRule) -> None:
+    def __init__(self, client: "Client", url: str, rule: StreamRule, acks: _Acks) -> None:
         self._client = client
         self._url = url
         self._rule = rule
         self._js = client.jetstream(timeout=_ANSWER_S)
         self._before: dict[str, Position] = {}
         self._next: int | None = None
-        self._acks: dict[str, asyncio.Future[bytes]] = {}
+        self._acks = acks
         self._inbox = client.new_inbox()
         self._numbers = count()
 
@@ -72,11 +74,18 @@ class JetStreamBus:
 
         Raises OSError where nobody answers, ConfigError where the server is not fit to be a bus.
         """
-        client = await connect(url, login, f"cityloop {rule.tenant}")
+        acks: _Acks = {}
+
+        async def cut() -> None:
+            for answer in acks.values():
+                if not answer.done():
+                    answer.set_result(_CUT)
+
+        client = await connect(url, login, f"cityloop {rule.tenant}", cut)
         try:
             async with nats_errors(url):
                 await check(client, url)
-                bus = cls(client, url, rule)
+                bus = cls(client, url, rule, acks)
                 await bus._open_stream()
                 await client.subscribe(f"{bus._inbox}.*", cb=bus._acknowledged)
         except BaseException:
@@ -130,8 +139,8 @@ class JetStreamBus:
             if self._next is None:
                 self._next = (await self._js.stream_info(self._rule.name)).state.last_seq
             waiting = [await self._post(letter) for letter in letters]
-            async with asyncio.timeout(_ANSWER_S + len(waiting)):
-                for letter, answer in zip(letters, waiting, strict=True):
+            for letter, answer in zip(letters, waiting, strict=True):
+                async with asyncio.timeout(_ANSWER_S):
                     self._check(letter, await answer)
 
     async def _post(self, letter: Letter) -> asyncio.Future[bytes]:
@@ -157,7 +166,7 @@ class JetStreamBus:
         told = json.loads(answer or b'{"error": {"description": "no stream answers"}}')
         if "error" in told:
             why = f"{self._url}: position {letter.position}: {told['error'].get('description')}"
-            full = told["error"].get("err_code") in (10023, 10047, 10077)
+            full = told["error"].get("err_code") in FULL
             raise BusyError(why) if full else ConnectionError(why)
 
     async def _newest_on(self, subject: str) -> Position:

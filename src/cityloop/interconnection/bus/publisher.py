@@ -187,7 +187,9 @@ class Publisher:
         """What the bus lacks; raises ConfigError for a bus that is of another log."""
         cut = Cut(self._partitions, most_bytes)
         if newest is None:
-            return _Feed(self._log, self._tenant, cut, self._young())
+            began = self._young()
+            self._health = replace(self._health, reached=began)
+            return _Feed(self._log, self._tenant, cut, began)
         there = next(self._log.read(Position(newest.position - 1), newest.position), None)
         if newest.position > self._log.last() or (there and not _is_of(newest, there)):
             raise ConfigError(
@@ -223,12 +225,16 @@ class Publisher:
     def health(self) -> BusHealth:
         """How it does now."""
         health = self._health
-        behind = max(0, self._log.last() - health.reached)
+        try:
+            behind = max(0, self._log.last() - health.reached)
+            if behind and self._oldest[0] != health.reached:
+                following = next(self._log.read(health.reached), None)
+                oldest = following.committed_at if following else self._clock()
+                self._oldest = health.reached, oldest
+        except (OSError, BusyError) as error:
+            return replace(health, state="failing", reason=f"the log cannot be read: {error}")
         if not behind:
             return replace(health, behind=0, age_s=0.0)
-        if self._oldest[0] != health.reached:
-            following = next(self._log.read(health.reached), None)
-            self._oldest = health.reached, following.committed_at if following else self._clock()
         age_s = max(0.0, (self._clock() - self._oldest[1]) / 1000)
         return replace(health, behind=behind, age_s=age_s)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ HOW_IT_IS = "$SYS.REQ.SERVER.PING.JSZ"
 _ANSWER_S = 5.0
 _QUIET_S = 0.3
 _PING_S, _PINGS = 5, 2
-_FULL = {10023, 10047, 10077}
+FULL = {10023, 10047, 10077}
 """JetStream's codes for no room: the server's, the account's, the stream's."""
 _JWT = "-----BEGIN NATS USER JWT-----"
 
@@ -65,15 +65,25 @@ async def nats_errors(url: str) -> AsyncIterator[None]:
     try:
         yield
     except nats.js.errors.APIError as error:
-        if error.err_code in _FULL:
+        if error.err_code in FULL:
             raise BusyError(f"{url} has no room: {error.description}") from error
         raise ConnectionError(f"{url}: {error.description or error}") from error
     except (nats.errors.Error, TimeoutError) as error:
         raise ConnectionError(f"{url}: {str(error) or type(error).__name__}") from error
 
 
-async def connect(url: str, login: Mapping[str, Any], name: str) -> "Client":
+async def _nothing() -> None:
+    """Nobody waits to hear of the end."""
+
+
+async def connect(
+    url: str,
+    login: Mapping[str, Any],
+    name: str,
+    closed: Callable[[], Awaitable[None]] = _nothing,
+) -> "Client":
     """A connection that ends when it breaks: who holds it connects again and asks where things are.
+    ``closed`` is called at its end.
 
     Raises ConfigError where nats-py is not installed, OSError where nobody answers or lets us in.
     """
@@ -93,6 +103,7 @@ async def connect(url: str, login: Mapping[str, Any], name: str) -> "Client":
             url,
             name=name,
             error_cb=tell,
+            closed_cb=closed,
             allow_reconnect=False,
             connect_timeout=int(_ANSWER_S),
             ping_interval=_PING_S,
@@ -145,6 +156,8 @@ async def _how_they_are(client: "Client") -> list[dict[str, Any]]:
             if not reply.data:  # nobody serves it
                 break
             found.append(json.loads(reply.data))
+            if not client._server_info.get("cluster"):  # noqa: SLF001 (as above)
+                break
             patience_s = _QUIET_S
     await replies.unsubscribe()
     return found
