@@ -149,8 +149,12 @@ def _is_open(city: RunningCity) -> bool | None:
 
 def _check_all_taken(city: RunningCity, rows: int) -> None:
     """Every row is in the log: none was refused as late, strange or out of range."""
-    (source,) = until("the sources", lambda: city.get("/api/sources"))
-    assert source["accepted_total"] == rows, source
+
+    def look() -> bool | None:
+        (source,) = city.get("/api/sources") or [{"accepted_total": 0}]
+        return source["accepted_total"] == rows or None
+
+    until(f"{rows} accepted rows", look, deadline_s=20)
 
 
 def _tenth(city: RunningCity, clients: Clients, posts: int, took_s: float) -> Tenth:
