@@ -15,6 +15,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield found
 
 
+@pytest.fixture(params=[STORES[0], pytest.param(STORES[1], marks=pytest.mark.slow)])
+def killed_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The same for what takes long; databases in the long tests alone."""
+    with placed(request.param, tmp_path, request) as found:
+        yield found
+
+
 @pytest.fixture(
     params=[*STORES[:2], pytest.param(STORES[2], marks=pytest.mark.slow)], scope="module"
 )

@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 from tests.broker.hearer import hearing
+from tests.broker.places import Place
 from tests.broker.running import Running, running
 
 
@@ -26,9 +27,9 @@ def batch(number: int) -> list[dict[str, object]]:
 
 
 def test_every_acknowledged_batch_survives_a_kill_and_no_batch_is_half_there(
-    tmp_path: Path, free_port: int
+    killed_place: Place, free_port: int
 ) -> None:
-    with running(tmp_path, free_port) as broker:
+    with running(killed_place, free_port) as broker:
         acknowledged = 0
         for _ in range(3):
             killer = threading.Timer(0.7, broker.process.kill)
@@ -61,7 +62,7 @@ def kill_notifier(broker: Running) -> None:
 
 
 def test_every_acknowledged_write_is_told_and_nothing_else_whoever_is_killed(
-    tmp_path: Path, free_port: int
+    killed_place: Place, free_port: int
 ) -> None:
     acknowledged: set[int] = set()
 
@@ -95,7 +96,7 @@ def test_every_acknowledged_write_is_told_and_nothing_else_whoever_is_killed(
             bodies = {told["id"]: told for told in hearer.heard}
             assert all(bodies[told["id"]] == told for told in hearer.heard)
 
-    with running(tmp_path, free_port) as broker:
+    with running(killed_place, free_port) as broker:
         asyncio.run(asyncio.wait_for(scene(broker), 60))
 
 

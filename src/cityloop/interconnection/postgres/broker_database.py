@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     raise ConfigError("PostgreSQL needs psycopg; run: pip install 'cityloop[scaled]'") from error
 
-_WAIT_S = 10
+_WAIT_S, _LOCK_S = 10, 3
 _STATEMENT_MS = 30_000
 
 _BUSY = (
@@ -57,7 +57,7 @@ class PgDatabase:
             "search_path": "broker, public",
             "synchronous_commit": "on" if self._durable else "off",
             "statement_timeout": str(_STATEMENT_MS),
-            "lock_timeout": f"{_WAIT_S}s",
+            "lock_timeout": f"{_LOCK_S}s",
         }
         with self._errors():
             connection = psycopg.connect(

@@ -44,8 +44,10 @@ _POSITION = "SELECT position FROM positions WHERE fold = ?"
 _REACH = """INSERT INTO positions(fold, position) VALUES (?, ?)
 ON CONFLICT (tenant, fold) DO UPDATE SET position = excluded.position"""
 _EXPIRED = "SELECT id FROM entities WHERE expires <= ? LIMIT ?"
-_ALONE = "SELECT pg_try_advisory_lock(hashtext('cityloop broker'), \
-hashtext(current_setting('cityloop.tenant')))"
+_LOCK = "(hashtext('cityloop broker'), hashtext(current_setting('cityloop.tenant')))"
+_ALONE = f"SELECT pg_try_advisory_lock{_LOCK}"
+_ALONE_SOON = f"SELECT pg_advisory_lock{_LOCK}"
+"""The server may take a moment to notice that the one before was killed."""
 _LAST_KEY = "SELECT coalesce(max(e), 0) FROM entities"
 _OPEN = """INSERT INTO openings(of, opened) VALUES (?, 1)
 ON CONFLICT (tenant, of) DO UPDATE SET opened = openings.opened + 1"""
@@ -73,15 +75,13 @@ class PgState:
         self._tenant = tenant
         self._has_shapes = has_shapes
         self.reader = PgReader(database, has_shapes=has_shapes)
-        self._claim()
+        try:
+            database.execute(_ALONE_SOON)
+        except BusyError as error:
+            raise BusyError(f"{self.place} is served by another broker; end it first") from error
         ((last,),) = database.execute(_LAST_KEY)
         self._next = int(last) + 1
         self._number = opening(database, "outbox") << 32
-
-    def _claim(self) -> None:
-        ((alone,),) = self.database.execute(_ALONE)
-        if not alone:
-            raise BusyError(f"{self.place} is served by another broker; end it first")
 
     @property
     def place(self) -> str:
@@ -92,11 +92,10 @@ class PgState:
         """Connect again where the connection was lost; whether it was. Raises OSError."""
         if not self.database.renew():
             return False
-        try:
-            self._claim()
-        except BusyError:
-            self.database.close()  # until the server has noticed that the old connection is gone
-            raise
+        ((alone,),) = self.database.execute(_ALONE)
+        if not alone:
+            self.database.close()  # lost again, until the other one is gone
+            raise BusyError(f"{self.place} is served by another broker; end it first")
         return True
 
     @property

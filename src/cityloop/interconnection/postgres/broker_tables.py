@@ -33,9 +33,13 @@ class PgTables:
     def state(self) -> PgState:
         """Its entities, and the outbox beside them."""
         database = PgDatabase(self._url, self._tenant, durable=False, lasting=True)
-        has_postgis = prepare(database)
-        database.execute(_ADD, (self._tenant,))
-        return PgState(database, self._url, self._tenant, has_shapes=has_postgis)
+        try:
+            has_postgis = prepare(database)
+            database.execute(_ADD, (self._tenant,))
+            return PgState(database, self._url, self._tenant, has_shapes=has_postgis)
+        except BaseException:
+            database.close()
+            raise
 
     def register(self) -> tuple[PgDatabase, int]:
         """The tables of its subscriptions; the highest number that may have been given to one."""
