@@ -19,7 +19,7 @@ from cityloop.city.build_hub import build_hub
 from cityloop.city.clock import wall_time
 from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.compaction import compact
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime, city_time

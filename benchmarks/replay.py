@@ -25,7 +25,7 @@ import pyarrow.parquet
 
 from benchmarks.record import Result, record
 from cityloop.city.clock import wall_time
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import EntityIds

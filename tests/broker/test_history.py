@@ -20,7 +20,7 @@ from cityloop.interconnection.broker.past_rows import PastRows, instances, insta
 from cityloop.interconnection.broker.state import SqliteState
 from cityloop.interconnection.broker.summaries import Summed, summed, window_of
 from cityloop.interconnection.broker.tail import Tail
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Position
 from cityloop.standards.cim.evolution import Moment, summarised
 from cityloop.standards.cim.temporal_query import Period, TemporalQuery

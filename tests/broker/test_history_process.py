@@ -8,7 +8,7 @@ import psutil
 from cityloop.city.clock import wall_time
 from cityloop.city.history_process import HistoryProcess
 from cityloop.interconnection.broker.past_files import PastFiles
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.ports import Batch, Position
 from cityloop.standards.cim.writes import Put, write_write
 

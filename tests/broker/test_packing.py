@@ -8,7 +8,7 @@ from cityloop.city.history_process import HistoryProcess
 from cityloop.interconnection.broker.packing import Packing
 from cityloop.interconnection.broker.sqlite_tables import SqliteTables
 from cityloop.interconnection.broker.store import EntityStore
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.ports import API_RUN, API_SOURCE, Batch, Position
 
 START = Position(0)

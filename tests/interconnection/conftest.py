@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from scripts.servers.objects import Objects
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.open_cold import open_cold
+from cityloop.interconnection.sqlite_log import SqliteLog
+from cityloop.interconnection.tenant import Place
+from cityloop.interconnection.tenant import open_log as open_log_at
 from cityloop.kernel.changes import Change
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.frame import Column, EntityIds, Frame
@@ -49,6 +52,21 @@ def tick(sequence: int, run: str = "r1") -> Batch:
     return Batch("twin", run, sequence, tuple(frames), tuple(changes), rows)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Each store that a city may run on: "sqlite", or the URL of a new database."""
+    if request.param == "sqlite":
+        return "sqlite"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def place(store: str, tmp_path: Path) -> Place:
+    """Where the tenant "town" has its stores."""
+    (tmp_path / "town").mkdir()
+    return Place(tmp_path / "town", store)
+
+
 @pytest.fixture(name="tick")
 def tick_of_the_city() -> Callable[..., Batch]:
     """``tick(sequence, run)``: the batch of that second."""
@@ -61,9 +79,15 @@ def clock() -> Callable[[], WallTime]:
     return lambda: WallTime(1_700_000_000_000)
 
 
-@pytest.fixture(params=["folder", "delta", pytest.param("s3", marks=pytest.mark.slow)])
+_S3 = pytest.param("s3", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["folder", "delta", "postgresql", _S3])
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the cold half of a log lies: segments, or Delta tables on this disk or on a server."""
+    """Where the cold half of a log lies: segments, or Delta tables on this disk or on a server; or
+    the URL of a PostgreSQL in which the hot half lies, the cold one in segments."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
     if request.param == "s3":
         return str(request.getfixturevalue("s3_history"))
     if request.param == "delta":
@@ -77,12 +101,14 @@ def s3_history(object_store: Objects) -> str:
     return f"s3://history/{uuid.uuid4().hex}"
 
 
-def log_in(folder: Path, clock: Clock, history: str, **more: Any) -> SqliteLog:
+def log_in(folder: Path, clock: Clock, history: str, **more: Any) -> StoredLog:
     """The log in a folder; each folder's has tables of its own."""
+    if history.startswith("postgresql:"):
+        return open_log_at(Place(folder, history), clock, **more)
     return SqliteLog(folder, clock, cold=open_cold(history, folder, folder.name), **more)
 
 
 @pytest.fixture
-def open_log(history: str) -> Callable[..., SqliteLog]:
+def open_log(history: str) -> Callable[..., StoredLog]:
     """``open_log(folder, clock)``: a log whose cold half lies where ``history`` says."""
     return lambda folder, clock, **more: log_in(folder, clock, history, **more)

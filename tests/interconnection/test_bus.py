@@ -16,7 +16,7 @@ from cityloop.interconnection.bus.in_process import LogBus
 from cityloop.interconnection.bus.jetstream import JetStreamBus, StreamRule
 from cityloop.interconnection.bus.publisher import BusHealth, Publisher
 from cityloop.interconnection.bus.server import CREDENTIALS, credentials
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import Clock, WallTime
 from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.kernel.ports import Batch, Bus, Gap, Letter, Log, Position, Subscription

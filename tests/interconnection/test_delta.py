@@ -17,9 +17,9 @@ from tests.interconnection.test_retention import KEEPS, check_killed, filled
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.delta.cold import DeltaCold
 from cityloop.interconnection.delta.lake import Lake
-from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.open_cold import open_cold
 from cityloop.interconnection.retention import Retention
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.changes import Change, read_frames
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import ConfigError, CorruptError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cityloop.interconnection.compaction import compact
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.past import Past
 from cityloop.kernel.clock import CityTime, WallTime
 from cityloop.kernel.frame import EntityIds, Frame, frame
@@ -19,8 +19,8 @@ Tick = Callable[..., Batch]
 
 @pytest.fixture
 def log(
-    tmp_path: Path, clock: Callable[[], WallTime], open_log: Callable[..., SqliteLog]
-) -> SqliteLog:
+    tmp_path: Path, clock: Callable[[], WallTime], open_log: Callable[..., StoredLog]
+) -> StoredLog:
     return open_log(tmp_path, clock)
 
 
@@ -37,7 +37,7 @@ def numbers(parts: list[Frame]) -> list[int]:
 
 
 def test_what_was_at_a_time_is_found_in_segments_and_in_rows_alike(
-    log: SqliteLog, tick: Tick
+    log: StoredLog, tick: Tick
 ) -> None:
     log.append([tick(s) for s in range(1, 31)])
     past = Past(log, TYPES)
@@ -50,7 +50,7 @@ def test_what_was_at_a_time_is_found_in_segments_and_in_rows_alike(
         assert now["vehicleCount"].tolist() == earlier["vehicleCount"].tolist()
 
 
-def test_a_span_of_time_comes_whole_and_in_order(log: SqliteLog, tick: Tick) -> None:
+def test_a_span_of_time_comes_whole_and_in_order(log: StoredLog, tick: Tick) -> None:
     log.append([tick(s) for s in range(1, 31)])
     compact(log, batches=10, at_most=2)
     found = Past(log, TYPES).frames("LaneDetector", "r1", CityTime(8_000), CityTime(25_000))
@@ -58,14 +58,14 @@ def test_a_span_of_time_comes_whole_and_in_order(log: SqliteLog, tick: Tick) -> 
 
 
 @pytest.mark.parametrize("after", [0, 1, 29, 30, 61, 88, 90, 500])
-def test_what_follows_a_number_is_found_wherever_it_lies(log: SqliteLog, after: int) -> None:
+def test_what_follows_a_number_is_found_wherever_it_lies(log: StoredLog, after: int) -> None:
     log.append([decided(s) for s in range(1, 31)])
     compact(log, batches=10, at_most=2)
     found = numbers(list(Past(log, TYPES).numbered_after("Decision", after)))
     assert [n for n in found if n > after] == list(range(after + 1, 91))
 
 
-def test_who_looks_while_batches_move_into_segments_misses_none(log: SqliteLog, tick: Tick) -> None:
+def test_who_looks_while_batches_move_into_segments_misses_none(log: StoredLog, tick: Tick) -> None:
     past = Past(log, TYPES)
     for first in range(1, 60, 7):
         log.append([tick(s) for s in range(first, first + 7)])
@@ -74,7 +74,7 @@ def test_who_looks_while_batches_move_into_segments_misses_none(log: SqliteLog, 
         compact(log, batches=10)
 
 
-def test_runs_are_told_with_their_first_and_last_second(log: SqliteLog, tick: Tick) -> None:
+def test_runs_are_told_with_their_first_and_last_second(log: StoredLog, tick: Tick) -> None:
     log.append([tick(s) for s in range(1, 21)] + [tick(s, "r2") for s in range(1, 6)])
     compact(log, batches=10, at_most=1)
     runs = Past(log, TYPES).runs("LaneDetector")

@@ -15,7 +15,7 @@ from tests.interconnection.conftest import log_in
 
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.history import ParquetHistory
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.thinning import thinned
 from cityloop.kernel.clock import CityTime, WallTime
@@ -44,7 +44,7 @@ from tests.interconnection.test_retention import DAY_MS, EVERYTHING, KEEPS
 
 kill_at, day, line = int(sys.argv[2]), int(sys.argv[3]), 0
 here = Path(retention.__file__).parent
-own = ("cold", "compaction", "log", "retention", "segments", "sqlite")
+own = ("cold", "compaction", "log", "retention", "segments", "sqlite_log")
 watched = {str(here / f"{name}.py") for name in (*own, "thinning", "delta/cold", "delta/lake")}
 
 def count(frame, event, argument):
@@ -65,52 +65,52 @@ print(line)
 
 
 @pytest.fixture
-def log(tmp_path: Path, tick: Tick, history: str) -> SqliteLog:
+def log(tmp_path: Path, tick: Tick, history: str) -> StoredLog:
     """60 batches in three segments, all committed on day 0."""
     return filled(tmp_path, tick, history)
 
 
-def filled(folder: Path, tick: Tick, history: str = "folder") -> SqliteLog:
+def filled(folder: Path, tick: Tick, history: str = "folder") -> StoredLog:
     log = log_in(folder, lambda: WallTime(0), history)
     log.append([tick(sequence) for sequence in range(1, 61)])
     compact(log, 20)
     return log
 
 
-def apply(log: SqliteLog, day: float, keeps: dict[str, Keep] | None = None) -> int:
+def apply(log: StoredLog, day: float, keeps: dict[str, Keep] | None = None) -> int:
     now = WallTime(round(day * DAY_MS))
     return Retention(log).apply(KEEPS if keeps is None else keeps, now, EVERYTHING)
 
 
-def seconds(log: SqliteLog, type_: str) -> list[int]:
+def seconds(log: StoredLog, type_: str) -> list[int]:
     found = ParquetHistory(log).frames(type_, "r1", CityTime(0), CityTime(10**9))
     return [part.observed_at // 1000 for part in found]
 
 
-def whole(log: SqliteLog) -> list[tuple[int, str, int]]:
+def whole(log: StoredLog) -> list[tuple[int, str, int]]:
     return [(c.position, c.batch.run, c.batch.sequence) for c in log.read(Position(0))]
 
 
-def test_what_is_young_is_left_as_it_is(log: SqliteLog) -> None:
+def test_what_is_young_is_left_as_it_is(log: StoredLog) -> None:
     assert apply(log, 0.9) == 0
     assert len(seconds(log, "LaneDetector")) == 60
 
 
-def test_what_is_older_is_sampled_and_small_segments_become_one(log: SqliteLog) -> None:
+def test_what_is_older_is_sampled_and_small_segments_become_one(log: StoredLog) -> None:
     assert apply(log, 1.5) == 3
     assert seconds(log, "LaneDetector") == [1, 10, 20, 30, 40, 50, 60]
     assert len(seconds(log, "Lamp")) == 20
     assert apply(log, 1.6) == 0
 
 
-def test_what_is_oldest_is_erased(log: SqliteLog) -> None:
+def test_what_is_oldest_is_erased(log: StoredLog) -> None:
     for day in (1.5, 2.5, 3.5):
         apply(log, day)
     assert (seconds(log, "LaneDetector"), seconds(log, "Lamp")) == ([], [])
 
 
 def test_every_commit_keeps_its_position_and_is_known_as_committed(
-    log: SqliteLog, tick: Tick
+    log: StoredLog, tick: Tick
 ) -> None:
     before = whole(log)
     for day in (1.5, 2.5, 3.5):
@@ -120,14 +120,14 @@ def test_every_commit_keeps_its_position_and_is_known_as_committed(
     assert log.append([tick(7), tick(61)]) == 61
 
 
-def test_reading_may_begin_anywhere_in_a_merged_segment(log: SqliteLog) -> None:
+def test_reading_may_begin_anywhere_in_a_merged_segment(log: StoredLog) -> None:
     apply(log, 1.5)
     for after, until in ((0, 5), (19, 21), (38, 45), (59, 60)):
         found = [commit.position for commit in log.read(Position(after), Position(until))]
         assert found == list(range(after + 1, until + 1))
 
 
-def test_a_reader_that_is_in_a_segment_finds_it_whole(log: SqliteLog) -> None:
+def test_a_reader_that_is_in_a_segment_finds_it_whole(log: StoredLog) -> None:
     reading = log.read(Position(0))
     begun = next(reading)
     apply(log, 3.5)
@@ -136,14 +136,14 @@ def test_a_reader_that_is_in_a_segment_finds_it_whole(log: SqliteLog) -> None:
     assert [begun.position, *(c.position for c in reading)] == list(range(1, 61))
 
 
-def test_a_shorter_rule_reaches_what_a_longer_one_left(log: SqliteLog) -> None:
+def test_a_shorter_rule_reaches_what_a_longer_one_left(log: StoredLog) -> None:
     apply(log, 1.5)
     shorter = KEEPS | {"LaneDetector": Keep("LaneDetector", "P1D", 30.0, "P3D")}
     assert apply(log, 1.6, shorter) == 1
     assert seconds(log, "LaneDetector") == [1, 30, 60]
 
 
-def test_types_without_a_rule_and_what_is_still_needed_stay(log: SqliteLog) -> None:
+def test_types_without_a_rule_and_what_is_still_needed_stay(log: StoredLog) -> None:
     assert apply(log, 99, {}) == 0
     assert Retention(log).apply(KEEPS, WallTime(99 * DAY_MS), Position(39)) == 1
     assert seconds(log, "Lamp") == list(range(21, 61, 3))

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cityloop.interconnection.rejects import SqliteRejects
-from cityloop.interconnection.tenant import open_tenant
+from cityloop.interconnection.tenant import Place, open_rejects, open_tenant
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import ConfigError
@@ -20,9 +19,12 @@ def reject(number: int) -> Reject:
 
 
 def test_what_one_tenant_commits_another_does_not_see(
-    tmp_path: Path, clock: Clock, tick: Tick
+    tmp_path: Path, store: str, clock: Clock, tick: Tick
 ) -> None:
-    gudang, xihu = open_tenant(tmp_path, "gudang", clock), open_tenant(tmp_path, "xihu", clock)
+    gudang, xihu = (
+        open_tenant(tmp_path, "gudang", clock, store=store),
+        open_tenant(tmp_path, "xihu", clock, store=store),
+    )
     gudang.log.append([tick(1)])
     assert (xihu.log.last(), xihu.context.types()) == (0, {})
     assert gudang.context.types()["LaneDetector"] == 12
@@ -30,11 +32,11 @@ def test_what_one_tenant_commits_another_does_not_see(
     xihu.close()
 
 
-def test_a_tenant_is_found_again(tmp_path: Path, clock: Clock, tick: Tick) -> None:
-    tenant = open_tenant(tmp_path, "gudang", clock)
+def test_a_tenant_is_found_again(tmp_path: Path, store: str, clock: Clock, tick: Tick) -> None:
+    tenant = open_tenant(tmp_path, "gudang", clock, store=store)
     tenant.log.append([tick(1), tick(2), tick(3)])
     tenant.close()
-    again = open_tenant(tmp_path, "gudang", clock, readonly=True)
+    again = open_tenant(tmp_path, "gudang", clock, store=store, readonly=True)
     assert [commit.batch.sequence for commit in again.log.read(Position(0))] == [1, 2, 3]
     assert len(list(again.history.frames("Lamp", "r1", CityTime(0), CityTime(9999)))) == 1
     again.close()
@@ -59,22 +61,22 @@ def test_only_the_owner_may_enter_a_tenants_folder(tmp_path: Path, clock: Clock)
     assert (tmp_path / "gudang").stat().st_mode & 0o777 == 0o700
 
 
-def test_rejects_are_kept_newest_first(tmp_path: Path, clock: Clock) -> None:
-    rejects = SqliteRejects(tmp_path, clock)
+def test_rejects_are_kept_newest_first(place: Place, clock: Clock) -> None:
+    rejects = open_rejects(place, clock)
     rejects.offer([reject(1), reject(2)])
     rejects.offer([reject(3)])
     rejects.close()
-    again = SqliteRejects(tmp_path, clock, readonly=True)
+    again = open_rejects(place, clock, readonly=True)
     assert again.newest(2) == [reject(3), reject(2)]
     assert again.total == 3
 
 
 def test_of_many_rejects_the_newest_are_kept_and_all_are_counted(
-    tmp_path: Path, clock: Clock
+    place: Place, clock: Clock
 ) -> None:
-    rejects = SqliteRejects(tmp_path, clock, keep=10, max_waiting=50)
+    rejects = open_rejects(place, clock, keep=10, max_waiting=50)
     rejects.offer(reject(number) for number in range(500))
     rejects.close()
-    again = SqliteRejects(tmp_path, clock)
+    again = open_rejects(place, clock, readonly=True)
     assert (len(again.newest(100)), again.total) == (10, 500)
     again.close()

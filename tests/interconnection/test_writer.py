@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import BusyError

@@ -10,7 +10,7 @@ import pytest
 from tests.perception.inlet import Inlet, observations
 from tests.standards.payloads import FORMATS, WEATHER_MAP, parquet_bytes
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.frame import EntityIds
 from cityloop.kernel.ports import Batch

@@ -9,7 +9,7 @@ from cityloop.city.board import Ask
 from cityloop.city.clock import wall_time
 from cityloop.city.doors import Doors
 from cityloop.city.surface import SourceRow
-from cityloop.interconnection.rejects import SqliteRejects
+from cityloop.interconnection.tenant import Place, open_rejects
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
 
@@ -39,12 +39,12 @@ def replay_doors(ask: Ask) -> Doors:
     """Two sources, of which one brought three readings that no sensor can mean."""
     # Removed with the process: the reader keeps its database open for as long as it lives.
     folder = Path(tempfile.mkdtemp(prefix="cityloop-replay-"))
-    kept = SqliteRejects(folder, wall_time)
+    kept = open_rejects(Place(folder), wall_time)
     kept.offer(
         Reject("air", "live", AT, f"urn:ngsi-ld:AirQualityObserved:{row}", "pm25", "4000", REASON)
         for row in range(3)
     )
     kept.close()
-    doors = Doors(folder, ask)
+    doors = Doors(Place(folder), ask)
     doors.hear("sources", msgspec.json.encode(SOURCES))
     return doors

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from cityloop.city.wire import Committed, Hello, Line, Message, Names, Sensed, Welcome
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
@@ -37,7 +37,7 @@ class ApiDesk:
     def __init__(
         self,
         gate: OpenGate,
-        log: SqliteLog,
+        log: StoredLog,
         writer: LogWriter,
         now: Callable[[], CityTime],
         heard: Callable[[Batch], None],

@@ -27,7 +27,7 @@ from cityloop.interconnection.broker.sighting import Sighting
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
-from cityloop.interconnection.context import SqliteContext
+from cityloop.interconnection.context import StoredContext
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.observed import Known
@@ -52,7 +52,7 @@ class CityStores:
     """
 
     log: StoreLog
-    context: SqliteContext
+    context: StoredContext
     known: Known
     sights: PastSights
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from cityloop.interconnection.broker.ports import BrokerTables, Database
+from cityloop.interconnection.broker.ports import BrokerTables
 from cityloop.interconnection.broker.sqlite_tables import SqliteTables, sqlite_contexts
+from cityloop.interconnection.database import Database
 from cityloop.interconnection.durable import make_folder
 from cityloop.kernel.clock import Clock
 

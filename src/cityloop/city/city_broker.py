@@ -13,8 +13,7 @@ from cityloop.city.speaker import Speaker
 from cityloop.city.surface import MapData, Point
 from cityloop.interconnection.broker.past_sights import PastSights
 from cityloop.interconnection.broker.reach import reach_of
-from cityloop.interconnection.context import SqliteContext
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.tenant import open_context, open_log
 from cityloop.standards.attributes import declared
 from cityloop.standards.cim.observed import Known, entity_iri
 from cityloop.twins.sumo.geojson_roads import METRES_PER_DEGREE
@@ -30,11 +29,11 @@ def open_city_broker(site: Site, hub: Path) -> Broker:
     """
     folder = site.folder / FOLDER
     speak = Speaker(folder / "default" / "broker.db", declared())
-    log = CityLog(site.folder, hub, wall_time, speak)
-    reader = SqliteLog(site.folder, wall_time, readonly=True)
-    context = SqliteContext(site.folder, reader, readonly=True)
+    log = CityLog(site.place, hub, wall_time, speak)
+    reader = open_log(site.place, wall_time, readonly=True)
+    context = open_context(site.place, reader, readonly=True)
     known = Known(declared(), dict(_places(site)))
-    sights = PastSights(SqliteLog(site.folder, wall_time, readonly=True), known)
+    sights = PastSights(open_log(site.place, wall_time, readonly=True), known)
     stores = CityStores(log, context, known, sights)
     given = site.settings.broker
     return Broker(

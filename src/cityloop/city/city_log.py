@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from cityloop.city.wire import Committed, Hello, Line, Names, Sensed, Welcome, call
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.tenant import Place, open_log
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import BusyError
 from cityloop.kernel.frame import EntityIds
@@ -44,9 +44,9 @@ class CityLog:
     Of the log it shows what clients of the API wrote. ``append`` is for one thread at a time.
     """
 
-    def __init__(self, folder: Path, hub: Path, clock: Clock, speak: Speak) -> None:
-        self.folder = folder
-        self._log = SqliteLog(folder, clock, readonly=True)
+    def __init__(self, place: Place, hub: Path, clock: Clock, speak: Speak) -> None:
+        self.folder = place.folder
+        self._log = open_log(place, clock, readonly=True)
         self._hub = hub
         self._speak = speak
         self._line: Line | None = None

@@ -26,17 +26,23 @@ Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Tenant = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 
 
+Store = Annotated[str, Meta(pattern=r"^(sqlite|postgres(ql)?://([^:@/]+@)?[^@/]+/[^/?]+(\?.*)?)$")]
+"""Without a password: PostgreSQL's own ways carry it (PGPASSFILE, PGPASSWORD)."""
+
+
 class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[city]``: who it is and where its data lies (relative to the file).
 
     ``workers``: where loops run that can be divided: "hub", "ray" (a cluster of the city's own on
     this machine) or "ray://host:port"; ``partitions``: into how many parts they are cut there.
+    ``store``: of log and context; "sqlite", in the folder for data, or a PostgreSQL's URL.
     """
 
     name: Name
     tenant: Tenant
     time_zone: str = "UTC"
     data: str = "data"
+    store: Store = "sqlite"
     bus: str = "process"
     workers: str = "hub"
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2

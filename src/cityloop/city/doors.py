@@ -1,14 +1,14 @@
 """The ways in as the web's process knows them: how sources are, and what was rejected."""
 
 import asyncio
-from pathlib import Path
 
 import msgspec
 
 from cityloop.city.board import Ask
 from cityloop.city.clock import wall_time
 from cityloop.city.surface import RejectRow, SourceRow
-from cityloop.interconnection.rejects import SqliteRejects
+from cityloop.interconnection.rejects import StoredRejects
+from cityloop.interconnection.tenant import Place, open_rejects
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, iso
 
@@ -16,15 +16,15 @@ _LAST_MS = 253_402_300_799_999
 
 
 class Doors:
-    """``folder``: the tenant's, whose rejects are read where they lie. ``ask``: carries a command
+    """``place``: the tenant's, whose rejects are read where they lie. ``ask``: carries a command
     to the hub.
     """
 
-    def __init__(self, folder: Path, ask: Ask) -> None:
-        self._folder = folder
+    def __init__(self, place: Place, ask: Ask) -> None:
+        self._place = place
         self._ask = ask
         self._sources: list[SourceRow] = []
-        self._rejects: SqliteRejects | None = None
+        self._rejects: StoredRejects | None = None
 
     def hear(self, topic: str, body: bytes) -> bool:
         """Take in what the hub tells; whether the topic is ours."""
@@ -52,9 +52,9 @@ class Doors:
         await self._ask("try_again", source=source, reason=reason, by=by)
         return count
 
-    def _kept(self) -> SqliteRejects:
+    def _kept(self) -> StoredRejects:
         if self._rejects is None:
-            self._rejects = SqliteRejects(self._folder, wall_time, readonly=True)
+            self._rejects = open_rejects(self._place, wall_time, readonly=True)
         return self._rejects
 
 

@@ -36,7 +36,7 @@ _COMMAND = "from cityloop.city.history_process import main; main()"
 
 
 class Order(msgspec.Struct, array_like=True, frozen=True, tag="fold"):
-    """Fold the log in the folder ``log`` up to ``until``; the answer: the position reached."""
+    """Fold the log at ``log`` (a ``Place``) up to ``until``; the answer: the position reached."""
 
     log: str
     history: str
@@ -44,7 +44,7 @@ class Order(msgspec.Struct, array_like=True, frozen=True, tag="fold"):
 
 
 class Pack(msgspec.Struct, array_like=True, frozen=True, tag="pack"):
-    """Move some of the log in the folder ``log`` to segments; the answer: how many."""
+    """Move some of the log at ``log`` to segments; the answer: how many."""
 
     log: str
 
@@ -152,12 +152,12 @@ def _carry_out(order: Order, is_told: Callable[[], bool]) -> None:
     """Fold and answer; then, until more is to do, make few files of many: nobody waits for it."""
     from cityloop.city.clock import wall_time
     from cityloop.interconnection.broker.history import HistoryFold
-    from cityloop.interconnection.log import SqliteLog
+    from cityloop.interconnection.tenant import open_log, read_place
 
     with ExitStack() as opened:
         try:
             log = opened.enter_context(
-                closing(SqliteLog(Path(order.log), wall_time, readonly=True))
+                closing(open_log(read_place(order.log), wall_time, readonly=True))
             )
             history = opened.enter_context(closing(HistoryFold(Path(order.history))))
             answer = Answer(history.fold(log, Position(order.until)))
@@ -179,10 +179,10 @@ def _answer(answer: Answer) -> None:
 def _packed(order: Pack) -> Answer:
     from cityloop.city.clock import wall_time
     from cityloop.interconnection.compaction import compact_bytes
-    from cityloop.interconnection.log import SqliteLog
+    from cityloop.interconnection.tenant import open_log, read_place
 
     try:
-        with closing(SqliteLog(Path(order.log), wall_time, readonly=True)) as log:
+        with closing(open_log(read_place(order.log), wall_time, readonly=True)) as log:
             return Answer(compact_bytes(log, _SEGMENT_BYTES, at_most=_SEGMENTS_AT_ONCE))
     except _FAULTS as error:
         return Answer(0, f"{order.log} is not packed: {error}")

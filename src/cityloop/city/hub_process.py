@@ -67,7 +67,7 @@ from cityloop.city.wire import (
     ready_among,
 )
 from cityloop.city.workers_desk import Ports
-from cityloop.interconnection.tenant import open_tenant
+from cityloop.interconnection.tenant import Tenant, open_tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
@@ -103,7 +103,7 @@ class HubProcess:
 
     def __init__(self, spec: HubSpec, supervisor: Line) -> None:
         self._supervisor = supervisor
-        self._tenant = open_tenant(spec.site.root, spec.site.settings.city.tenant, wall_time)
+        self._tenant = _opened(spec.site)
         self._spans = HubSpans(open_telemetry("hub"))
         self._workers = build_workers(spec.site, self._worker_ports(spec))
         self._hub = build_hub(
@@ -491,6 +491,11 @@ class Twin:
 
     key: Key = NOBODY
     ids: dict[bytes, EntityIds] = field(default_factory=dict)
+
+
+def _opened(site: Site) -> Tenant:
+    city = site.settings.city
+    return open_tenant(site.root, city.tenant, wall_time, store=city.store)
 
 
 def _durable(done: "Future[Position]") -> bool:

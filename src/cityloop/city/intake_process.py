@@ -21,7 +21,7 @@ from cityloop.city.clock import wall_time
 from cityloop.city.intake_line import MOST_WAITING, IntakeLine
 from cityloop.city.journal import keep_journal
 from cityloop.city.wire import Again, Line, Measured, Ready, SourceTold
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.tenant import Place, open_log
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.figures import Figure, write_told
@@ -48,7 +48,7 @@ class IntakeSpec:
     hub: Path
     sources: Mapping[str, SourceSettings]
     registered: Mapping[str, Declared]
-    log: Path
+    log: Place
 
 
 class HubClock:
@@ -172,7 +172,7 @@ async def _keep_running(setup: Setup, settings: SourceSettings, desk: SourceDesk
 
 
 async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
-    table, log = declared(), SqliteLog(spec.log, wall_time, readonly=True)
+    table, log = declared(), open_log(spec.log, wall_time, readonly=True)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(supervisor.fileno(), ended.set)
     async with asyncio.TaskGroup() as tasks:

@@ -89,7 +89,7 @@ class LiveCity:
         self._shown = Shown(None, "", [], [], [], _NOTHING, {})
         self._rows: deque[DecisionRow] = deque(maxlen=_RECENT)
         self.past = look_back(site)
-        self._measured = MeasureKeeper(site.folder)
+        self._measured = MeasureKeeper(site.place)
         self._scores = Scoreboard(self._measured.keep)
         self.vehicles = VehicleWatch()
         self._roll = Roll({}, site.speed(None), False)
@@ -108,7 +108,7 @@ class LiveCity:
         )
         self.parts: list[Callable[[], HealthPart]] = []
         """Of the web's own process, beside what it reads."""
-        self.doors = Doors(site.folder, self._ask)
+        self.doors = Doors(site.place, self._ask)
         self.metrics = CityMetrics(site.folder, self.state, self.desk.alarms, self.doors.sources)
         self._readiness = Readiness(site, self.metrics.lags, time.monotonic())
         traced = site.settings.tracer

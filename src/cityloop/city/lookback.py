@@ -30,9 +30,10 @@ from cityloop.city.surface_past import (
     Trend,
 )
 from cityloop.city.totals import MODE_CHANGE, mode_name
-from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.measured import SqliteMeasured
+from cityloop.interconnection.log import StoredLog
+from cityloop.interconnection.measured import StoredMeasured
 from cityloop.interconnection.past import Past
+from cityloop.interconnection.tenant import open_log, open_measured
 from cityloop.kernel.clock import CityTime, after, city_time, iso
 from cityloop.kernel.cycle import DECISION
 from cityloop.kernel.errors import BusyError, CorruptError, MissingError
@@ -65,8 +66,8 @@ class LookBack:
 
     def __init__(
         self,
-        log: SqliteLog,
-        measured: Callable[[], SqliteMeasured],
+        log: StoredLog,
+        measured: Callable[[], StoredMeasured],
         city_map: MapData,
         modes: Modes,
         observed: Observed,
@@ -82,7 +83,7 @@ class LookBack:
         self._waiting = 0
 
     @cached_property
-    def _measured(self) -> SqliteMeasured:
+    def _measured(self) -> StoredMeasured:
         return self._open_measured()
 
     async def runs(self) -> list[RunRow]:
@@ -295,17 +296,16 @@ class LookBack:
 
 def look_back(site: Site) -> LookBack:
     """The past of a city that runs, or ran."""
-    folder = site.folder
     city_map = site.map_data()
     modes: Modes = {
         loop.name: {group.name: site.settings.loops[loop.name].mode for group in loop.groups}
         for loop in city_map.loops
     }
-    log = SqliteLog(folder, wall_time, readonly=True)
+    log = open_log(site.place, wall_time, readonly=True)
     beat = _SIGNALS if site.twin is not None else CITY_CLOCK
     types = {type_ for devices in site.registered.values() for type_ in devices.types}
     observed = Observed(log, types)
-    return LookBack(log, lambda: SqliteMeasured(folder), city_map, modes, observed, beat)
+    return LookBack(log, lambda: open_measured(site.place), city_map, modes, observed, beat)
 
 
 def _asked(work: Callable[[], _T]) -> _T:

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,7 +14,8 @@ from cityloop.city.surface import Measures
 from cityloop.city.wire import Demand, Truth
 from cityloop.evaluation.compare import BLOCK_S, compare
 from cityloop.evaluation.metrics import Trips
-from cityloop.interconnection.measured import SqliteMeasured
+from cityloop.interconnection.measured import StoredMeasured
+from cityloop.interconnection.tenant import Place, open_measured
 from cityloop.kernel.clock import CityTime, after
 from cityloop.kernel.errors import BusyError
 
@@ -74,16 +74,16 @@ class Witnessed:
 
 
 class MeasureKeeper:
-    """Keeps figures in the tenant's folder; opens its file in the thread that first keeps any."""
+    """Keeps figures where the tenant's are; opens them in the thread that first keeps any."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._store: SqliteMeasured | None = None
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._store: StoredMeasured | None = None
 
     def keep(self, run: str, at: CityTime, measures: Measures) -> None:
         """Keep the figures of one second; where the disk fails the chart has a hole, no more."""
         try:
-            self._store = self._store or SqliteMeasured(self._folder)
+            self._store = self._store or open_measured(self._place)
             self._store.keep(run, at, msgspec.json.encode(measures))
         except (OSError, BusyError) as error:
             _log.warning("measures were not kept", run=run, why=str(error))

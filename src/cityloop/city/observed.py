@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from cityloop.interconnection.history import ParquetHistory
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.kernel.clock import CityTime, iso
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.waiting import LIVE
@@ -26,7 +26,7 @@ _Row = tuple[str, str, str, str, float | None, str | None, str]
 class Observed:
     """The observations of ``types`` in the record. For one thread at a time; raises as the log."""
 
-    def __init__(self, log: SqliteLog, types: Iterable[str]) -> None:
+    def __init__(self, log: StoredLog, types: Iterable[str]) -> None:
         self._history = ParquetHistory(log)
         self._types = sorted(types)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cityloop.city.surface import RetentionRow
 from cityloop.city.totals import RETENTION_RULE
-from cityloop.interconnection.context import SqliteContext
+from cityloop.interconnection.context import StoredContext
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import RefusedError
 from cityloop.kernel.frame import EntityIds, Frame, frame
@@ -78,7 +78,7 @@ def rule_id(type_: str) -> str:
     return f"urn:ngsi-ld:{RETENTION_RULE}:{type_}"
 
 
-def keeps_in_force(table: AttributeTable, context: SqliteContext) -> Mapping[str, Keep]:
+def keeps_in_force(table: AttributeTable, context: StoredContext) -> Mapping[str, Keep]:
     """The rules as the context has them: what is declared, and what somebody changed."""
     keeps = declared_keeps(table)
     for type_ in keeps:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cityloop.city.config import Settings, Twin
 from cityloop.city.surface import MapData
 from cityloop.city.townplan import map_data
+from cityloop.interconnection.tenant import Place
 from cityloop.kernel.frame import EntityIds
 from cityloop.perception.devices import Declared, Device
 from cityloop.safety.timing import Limits
@@ -53,8 +54,13 @@ class Site:
 
     @property
     def folder(self) -> Path:
-        """Where the tenant's stores lie."""
+        """Where the tenant's files lie."""
         return self.root / self.settings.city.tenant
+
+    @property
+    def place(self) -> Place:
+        """Where they are opened."""
+        return Place(self.folder, self.settings.city.store)
 
     def speed(self, asked: float | None) -> float:
         """City seconds a second, 0 as fast as it goes; ``asked`` goes before the settings. The

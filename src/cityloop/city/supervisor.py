@@ -146,11 +146,13 @@ class Supervisor:
             case "web":
                 self._launch(name, self._web, WebSpec(site, hub, truth, self._options.port))
             case "worker":
-                spec = worker_process.WorkerSpec(site.root, site.settings.city.tenant)
+                spec = worker_process.WorkerSpec(
+                    site.root, site.settings.city.tenant, site.settings.city.store
+                )
                 self._launch(name, worker_process.main, spec)
             case "intake":
                 sources, registered = site.settings.sources, site.registered
-                given = intake_process.IntakeSpec(site.home, hub, sources, registered, site.folder)
+                given = intake_process.IntakeSpec(site.home, hub, sources, registered, site.place)
                 self._launch(name, intake_process.main, given)
             case "bus":
                 city, rule = site.settings.city, site.settings.bus

@@ -36,6 +36,7 @@ class WorkerSpec:
 
     root: Path
     tenant: str
+    store: str
 
 
 class Tidy:
@@ -82,7 +83,7 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
     keep_journal()
     os.nice(_NICE)
     line = Line(supervisor)
-    tenant = open_tenant(spec.root, spec.tenant, wall_time)
+    tenant = open_tenant(spec.root, spec.tenant, wall_time, store=spec.store)
     telemetry = open_telemetry("worker")
     if telemetry is not None:
         tenant.context.folded = partial(_trace, telemetry)

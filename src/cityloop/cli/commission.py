@@ -49,10 +49,11 @@ def _report(folder: Path, data: Path | None, asked: "Span") -> "Commissioning":
     from cityloop.interconnection.tenant import open_tenant
 
     found = survey(folder, data)
-    tenant = open_tenant(found.root, found.settings.city.tenant, wall_time, readonly=True)
+    city = found.settings.city
+    tenant = open_tenant(found.root, city.tenant, wall_time, store=city.store, readonly=True)
     try:
         past = Past(tenant.log, TYPES)
-        return commission(past, found.network, found.settings.city.name, asked)
+        return commission(past, found.network, city.name, asked)
     finally:
         tenant.close()
 

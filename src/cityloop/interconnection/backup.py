@@ -21,8 +21,8 @@ import apsw
 import msgspec
 
 from cityloop.interconnection.durable import make_folder, sync
-from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.sqlite import sqlite_errors
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import ConfigError, CorruptError
 

@@ -1,27 +1,20 @@
 """The context: every entity as it is now, and the loops' memories; a fold of the log (law 1).
 
-``state.db`` holds one packed row per entity and the log position it has reached. It is written
+The database holds one packed row per entity and the log position it has reached. It is written
 without fsync, behind the log: a query folds the log's tail over it, so it sees every acknowledged
 position, and after a crash the log is folded again from the stored position.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from cityloop.interconnection.checkpoints import read_memory, write_memory
+from cityloop.interconnection.database import Database, number
 from cityloop.interconnection.picture import Picture, Sight
-from cityloop.interconnection.sqlite import (
-    number,
-    open_database,
-    rows,
-    snapshot,
-    sqlite_errors,
-    transaction,
-)
 from cityloop.kernel.changes import Change, Operation, read_frames
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import CorruptError
@@ -30,24 +23,20 @@ from cityloop.kernel.ports import Batch, Commit, Log, Position
 from cityloop.kernel.view import Table
 from cityloop.standards.attributes import event_types
 
-LAYOUT = 1
-_SCHEMA = """
-CREATE TABLE entities(
-    key INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
-    UNIQUE (type, id)
-) STRICT;
-CREATE TABLE positions(fold TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
-CREATE TABLE checkpoints(
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, memory BLOB NOT NULL
-) STRICT;
-"""
-_PUT = "INSERT INTO entities VALUES (NULL, ?, ?, ?) \
-ON CONFLICT (type, id) DO UPDATE SET body = excluded.body"
 _FAR_BEHIND = 3_000
 """Positions: further behind, the stored picture is nearer than the log's tail is short."""
 _REACHED = "SELECT position FROM positions WHERE fold = 'context'"
-_REACH = "INSERT OR REPLACE INTO positions VALUES ('context', ?)"
-_KEEP = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)"
+_KEPT = "SELECT position, memory FROM checkpoints WHERE name = ?"
+_FORGET = "DELETE FROM checkpoints WHERE name = ?"
+_KEEP = "INSERT INTO checkpoints(name, position, memory) VALUES (?, ?, ?)"
+
+
+class Written(NamedTuple):
+    """An entity as the database keeps it: all its attributes in one body."""
+
+    type: str
+    id: str
+    body: bytes
 
 
 class _Held(msgspec.Struct, array_like=True, frozen=True):
@@ -71,23 +60,26 @@ class News(NamedTuple):
 _read_held = msgspec.msgpack.Decoder(list[_Held]).decode
 
 
-class SqliteContext:
+class StoredContext(ABC):
     """The now of one tenant. One process writes it back, any number query it.
 
-    Safe from several threads. Raises OSError, BusyError and CorruptError as the log does.
+    ``place``: where it lies, for people. Safe from several threads. Raises OSError, BusyError and
+    CorruptError as the log does.
     """
 
-    def __init__(self, folder: Path, log: Log, *, readonly: bool = False) -> None:
-        self._path = folder / "state.db"
+    def __init__(self, database: Database, place: str, log: Log) -> None:
+        self._database = database
+        self._place = place
         self._log = log
         self._lock = threading.Lock()
-        self._database = open_database(
-            self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
-        )
         self._picture: Picture | None = None
         self._position = Position(0)
         self.folded: Callable[[Commit], None] | None = None
         """Told of each commit that was taken in."""
+
+    @abstractmethod
+    def _put(self, database: Database, changed: Sequence[Written], position: Position) -> None:
+        """Write entities in place of what they were, and the position reached."""
 
     @property
     def position(self) -> Position:
@@ -140,12 +132,11 @@ class SqliteContext:
         with self._lock:
             picture = self._current()
             changed = [
-                (type_, entity, _write(picture.held(type_, entity)))
+                Written(type_, entity, _write(picture.held(type_, entity)))
                 for type_, entity in picture.changed()
             ]
-            with sqlite_errors(self._path), transaction(self._database) as into:
-                into.executemany(_PUT, changed)
-                into.execute(_REACH, (self._position,))
+            with self._database.transaction():
+                self._put(self._database, changed, self._position)
             picture.forget_changed()
             return self._position
 
@@ -155,14 +146,14 @@ class SqliteContext:
         Raises ValueError for an array of Python objects.
         """
         body = write_memory(memory)
-        with self._lock, sqlite_errors(self._path), transaction(self._database) as into:
-            into.execute(_KEEP, (name, position, body))
+        with self._lock, self._database.transaction():
+            self._database.execute(_FORGET, (name,))
+            self._database.execute(_KEEP, (name, position, body))
 
     def checkpoint(self, name: str) -> tuple[Position, dict[str, Array]] | None:
         """The newest memory kept under ``name`` and its position; None when there is none."""
-        query = "SELECT position, memory FROM checkpoints WHERE name = ?"
-        with self._lock, sqlite_errors(self._path):
-            found = rows(self._database, query, (name,))
+        with self._lock:
+            found = self._database.execute(_KEPT, (name,))
         return (Position(found[0][0]), read_memory(found[0][1])) if found else None
 
     def close(self) -> None:
@@ -191,12 +182,12 @@ class SqliteContext:
         """The picture in memory; read from the file at first."""
         if self._picture is None:
             picture = Picture(event_types())
-            with sqlite_errors(self._path), snapshot(self._database):
+            with self._database.snapshot():
                 self._position = Position(number(self._database, _REACHED))
-                found = rows(self._database, "SELECT type, id, body FROM entities")
+                found = self._database.execute("SELECT type, id, body FROM entities")
             if self._position > self._log.last():
                 raise CorruptError(
-                    f"{self._path} is ahead of the log: remove it to have it rebuilt"
+                    f"{self._place} is ahead of its log; have it rebuilt: cityloop rebuild"
                 )
             changes = (c for type_, entity, body in found for c in _read(type_, entity, body))
             frames, rest = read_frames(changes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.rows import Rows
@@ -27,7 +27,7 @@ class _Piece:
 class ParquetHistory:
     """``kernel.ports.History`` over a log: needs nothing but the log, and sees all of it."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: StoredLog) -> None:
         self._log = log
 
     def frames(self, type_: str, run: str, since: CityTime, until: CityTime) -> Iterator[Frame]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Frame
 from cityloop.kernel.ports import Position
@@ -28,7 +28,7 @@ class Past:
     was erased while it was read: ask again then.
     """
 
-    def __init__(self, log: SqliteLog, types: frozenset[str]) -> None:
+    def __init__(self, log: StoredLog, types: frozenset[str]) -> None:
         self._log = log
         self._types = types
         self._segments: OrderedDict[tuple[str, str], list[Frame]] = OrderedDict()

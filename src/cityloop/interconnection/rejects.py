@@ -3,65 +3,48 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable
-from pathlib import Path
 
 import structlog
 
-from cityloop.interconnection.sqlite import (
-    number,
-    open_database,
-    rows,
-    sqlite_errors,
-    transaction,
-)
+from cityloop.interconnection.database import Database, number
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime, Clock
 from cityloop.kernel.errors import BusyError
 
 _log = structlog.get_logger()
 
-LAYOUT = 1
-_SCHEMA = """
-CREATE TABLE rejects(
-    number INTEGER PRIMARY KEY, rejected_at INTEGER NOT NULL, source TEXT NOT NULL,
-    run TEXT NOT NULL, at INTEGER NOT NULL, entity TEXT NOT NULL, attribute TEXT NOT NULL,
-    value TEXT NOT NULL, reason TEXT NOT NULL
-) STRICT;
-CREATE TABLE totals(name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
-INSERT INTO totals VALUES ('rejects', 0);
-"""
-_CONTENTS = "CREATE TABLE IF NOT EXISTS contents(number INTEGER PRIMARY KEY, \
-content BLOB NOT NULL) STRICT"
-"""What it takes to try a reject again, until it was."""
-_KEEP = "INSERT INTO contents VALUES (last_insert_rowid(), ?)"
-_INSERT = "INSERT INTO rejects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NEXT = "SELECT max(number) FROM rejects"
+_INSERT = "INSERT INTO rejects(number, rejected_at, source, run, at, entity, attribute, value, \
+reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP = "INSERT INTO contents(number, content) VALUES (?, ?)"
 _FORGET = "DELETE FROM rejects WHERE number <= (SELECT max(number) FROM rejects) - ?"
-_COUNT = "INSERT INTO totals VALUES (?, ?) \
-ON CONFLICT (name) DO UPDATE SET count = count + excluded.count"
+_COUNTED = "INSERT INTO totals(name, count) VALUES (?, 0) ON CONFLICT DO NOTHING"
+_COUNT = "UPDATE totals SET count = count + ? WHERE name = ?"
 _COUNTS = "SELECT name, count FROM totals"
 _ALL = "rejects"
 _BETWEEN = "\t"
 """Totals by source and reason stand beside the grand total, under both names with this between."""
 _PAGE = "SELECT number, at, source, run, entity, attribute, value, reason FROM rejects \
-WHERE number > ?1 AND (?2 = '' OR source = ?2) \
-AND (?3 = '' OR reason = ?3 OR substr(reason, 1, length(?3) + 1) = ?3 || ':') \
-ORDER BY number DESC LIMIT ?4"
-_AGAIN = "SELECT number, content FROM contents JOIN rejects USING (number) WHERE source = ?1 \
-AND (?2 = '' OR reason = ?2 OR substr(reason, 1, length(?2) + 1) = ?2 || ':') AND number > ?3 \
-ORDER BY number LIMIT ?4"
-_TO_TRY = "SELECT count(*) FROM contents JOIN rejects USING (number) WHERE source = ?1 \
-AND (?2 = '' OR reason = ?2 OR substr(reason, 1, length(?2) + 1) = ?2 || ':')"
+WHERE number > ? AND (? = '' OR source = ?) \
+AND (? = '' OR reason = ? OR substr(reason, 1, length(?) + 1) = ? || ':') \
+ORDER BY number DESC LIMIT ?"
+_AGAIN = "SELECT number, content FROM contents JOIN rejects USING (number) WHERE source = ? \
+AND (? = '' OR reason = ? OR substr(reason, 1, length(?) + 1) = ? || ':') AND number > ? \
+ORDER BY number LIMIT ?"
+_TO_TRY = "SELECT count(*) FROM contents JOIN rejects USING (number) WHERE source = ? \
+AND (? = '' OR reason = ? OR substr(reason, 1, length(?) + 1) = ? || ':')"
 _FORGET_CONTENTS = "DELETE FROM contents WHERE number <= (SELECT max(number) FROM rejects) - ?"
 _TRIED = "DELETE FROM contents WHERE number = ?"
-_BY_ENTITY = "SELECT entity, count(*), max(number), attribute, reason FROM rejects \
-WHERE entity != '' GROUP BY entity"
-"""SQLite takes the columns beside the one max() from the row that has it."""
+_BY_ENTITY = "SELECT entity, kept, attribute, reason FROM (\
+SELECT entity, attribute, reason, count(*) OVER (PARTITION BY entity) AS kept, \
+row_number() OVER (PARTITION BY entity ORDER BY number DESC) AS age FROM rejects \
+WHERE entity != '') AS aged WHERE age = 1"
 _NEWEST = "SELECT source, run, at, entity, attribute, value, reason FROM rejects \
 ORDER BY number DESC LIMIT ?"
 
 
-class SqliteRejects:
-    """The newest ``keep`` rejects of a tenant in ``rejects.db``, and how many there ever were.
+class StoredRejects:
+    """The newest ``keep`` rejects of a tenant, and how many there ever were.
 
     ``offer`` only queues; a thread writes. What is queued beyond ``max_waiting`` is counted and
     not kept. Survives a kill but for what was queued; a power cut may cost the last seconds.
@@ -69,25 +52,19 @@ class SqliteRejects:
 
     def __init__(
         self,
-        folder: Path,
+        database: Database,
         clock: Clock,
         *,
         readonly: bool = False,
         keep: int = 100_000,
         max_waiting: int = 10_000,
     ) -> None:
-        self._path = folder / "rejects.db"
         self._clock = clock
         self._keep = keep
         self.max_waiting = max_waiting
         self.unkept = 0
         """Rejects that were counted and not kept, since the start: too many waited."""
-        self._database = open_database(
-            self._path, _SCHEMA, version=LAYOUT, synchronous="NORMAL", readonly=readonly
-        )
-        if not readonly:
-            with sqlite_errors(self._path):
-                self._database.execute(_CONTENTS)
+        self._database = database
         self._database_lock = threading.Lock()
         self._counts = self._stored_counts()
         self._waiting: deque[Reject] = deque()
@@ -131,8 +108,8 @@ class SqliteRejects:
 
     def newest(self, limit: int = 100) -> list[Reject]:
         """The newest rejects that are on disk, newest first."""
-        with self._database_lock, sqlite_errors(self._path):
-            found = rows(self._database, _NEWEST, (limit,))
+        with self._database_lock:
+            found = self._database.execute(_NEWEST, (limit,))
         return [
             Reject(source, run, CityTime(at), entity, attribute, value, reason)
             for source, run, at, entity, attribute, value, reason in found
@@ -140,16 +117,16 @@ class SqliteRejects:
 
     def by_entity(self) -> dict[str, tuple[int, str, str]]:
         """How many of the rejects on disk each entity has, the newest one's attribute and why."""
-        with self._database_lock, sqlite_errors(self._path):
-            found = rows(self._database, _BY_ENTITY)
-        return {entity: (count, attribute, why) for entity, count, _, attribute, why in found}
+        with self._database_lock:
+            found = self._database.execute(_BY_ENTITY)
+        return {entity: (count, attribute, why) for entity, count, attribute, why in found}
 
     def page(self, source: str, reason: str, after: int, limit: int) -> list[tuple[int, Reject]]:
         """The newest that are on disk with a number above ``after``, newest first, each with its
         number. ``source``, ``reason`` (without detail): empty for any.
         """
-        with self._database_lock, sqlite_errors(self._path):
-            found = rows(self._database, _PAGE, (after, source, reason, limit))
+        with self._database_lock:
+            found = self._database.execute(_PAGE, (after, source, source, *_any(reason), limit))
         return [
             (row, Reject(source, run, CityTime(at), entity, attribute, value, reason))
             for row, at, source, run, entity, attribute, value, reason in found
@@ -159,18 +136,18 @@ class SqliteRejects:
         """What can be tried again of a source, by number above ``after``, oldest first; of any
         reason where it is empty.
         """
-        with self._database_lock, sqlite_errors(self._path):
-            return rows(self._database, _AGAIN, (source, reason, after, limit))
+        with self._database_lock:
+            return self._database.execute(_AGAIN, (source, *_any(reason), after, limit))
 
     def to_try(self, source: str, reason: str) -> int:
         """How many of a source can be tried again; of any reason where it is empty."""
-        with self._database_lock, sqlite_errors(self._path):
-            return number(self._database, _TO_TRY, (source, reason))
+        with self._database_lock:
+            return number(self._database, _TO_TRY, (source, *_any(reason)))
 
     def tried(self, numbers: Iterable[int]) -> None:
         """These were tried again, and need not be kept for that any more."""
-        with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
-            into.executemany(_TRIED, [(row,) for row in numbers])
+        with self._database_lock, self._database.transaction():
+            self._database.executemany(_TRIED, [(row,) for row in numbers])
 
     def close(self) -> None:
         """Write what is queued and let go of the file."""
@@ -203,16 +180,28 @@ class SqliteRejects:
 
     def _write(self, group: list[Reject], counts: Counter[str]) -> None:
         now = self._clock()
-        with self._database_lock, sqlite_errors(self._path), transaction(self._database) as into:
-            for r in group:
-                told = r.source, r.run, r.at, r.entity, r.attribute, r.value, r.reason
-                into.execute(_INSERT, (now, *told))
-                if r.content:
-                    into.execute(_KEEP, (r.content,))
-            into.executemany(_COUNT, counts.items())
+        with self._database_lock, self._database.transaction():
+            first = number(self._database, _NEXT) + 1
+            told = [(first + row, now, *_columns(reject)) for row, reject in enumerate(group)]
+            again = [(first + row, r.content) for row, r in enumerate(group) if r.content]
+            self._database.executemany(_INSERT, told)
+            self._database.executemany(_KEEP, again)
+            self._database.executemany(_COUNTED, [(name,) for name in counts])
+            self._database.executemany(_COUNT, [(more, name) for name, more in counts.items()])
             for forget in (_FORGET_CONTENTS, _FORGET):
-                into.execute(forget, (self._keep,))
+                self._database.execute(forget, (self._keep,))
 
     def _stored_counts(self) -> Counter[str]:
-        with self._database_lock, sqlite_errors(self._path):
-            return Counter(dict(rows(self._database, _COUNTS)))
+        with self._database_lock:
+            return Counter(dict(self._database.execute(_COUNTS)))
+
+
+def _any(reason: str) -> tuple[str, ...]:
+    """A reason as often as a condition names it."""
+    return (reason,) * 4
+
+
+def _columns(r: Reject) -> tuple[str | int, ...]:
+    """As the table has them. No text of PostgreSQL holds a zero byte, and a source may send one."""
+    texts = (text.replace("\0", "\\0") for text in (r.entity, r.attribute, r.value, r.reason))
+    return r.source, r.run, r.at, *texts

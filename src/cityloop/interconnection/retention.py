@@ -8,15 +8,15 @@ Rows that no segment holds yet are never touched.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-import apsw
 import msgspec
 
 from cityloop.interconnection.cold import chunk_name
-from cityloop.interconnection.compaction import alone, opened
-from cityloop.interconnection.log import SqliteLog
-from cityloop.interconnection.sqlite import rows, transaction
+from cityloop.interconnection.compaction import ADD_SEGMENT, ADD_SPAN, alone
+from cityloop.interconnection.database import Database
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.thinning import Keeps
 from cityloop.kernel.clock import WallTime
 from cityloop.kernel.ports import Position
@@ -47,7 +47,7 @@ class Retention:
     ``merge``: so many small ones in a row are made one even where no rule is due; 0 for never.
     """
 
-    def __init__(self, log: SqliteLog, *, merge: int = 0) -> None:
+    def __init__(self, log: StoredLog, *, merge: int = 0) -> None:
         self._log = log
         self._merge = merge
         self._newest: dict[str, WallTime] = {}
@@ -61,12 +61,12 @@ class Retention:
         log reads as before then.
         """
         mark = _mark(keeps)
-        with alone(self._log.folder), opened(self._log) as connection:
-            segments = _recorded(connection, mark)
-            self._learn(connection, segments)
+        with alone(self._log.folder), closing(self._log.open(readonly=False)) as database:
+            segments = _recorded(database, mark)
+            self._learn(database, segments)
             due = self._due(segments, keeps, now, until)
             if due:
-                self._rewrite(connection, due, keeps, now, mark)
+                self._rewrite(database, due, keeps, now, mark)
         return len(due)
 
     def _due(
@@ -91,12 +91,12 @@ class Retention:
                 size = 0
         return due
 
-    def _learn(self, connection: apsw.Connection, segments: Sequence[_Segment]) -> None:
+    def _learn(self, database: Database, segments: Sequence[_Segment]) -> None:
         """Which types each segment holds, and when its newest commit was made."""
         new = [s.folder for s in segments if s.folder not in self._newest]
         self._newest.update(self._log.cold.newest(new) if new else {})
         self._types = {}
-        for folder, type_ in rows(connection, _TYPES):
+        for folder, type_ in database.execute(_TYPES):
             self._types.setdefault(folder, set()).add(type_)
 
     def _is_due(self, segment: _Segment, keeps: Keeps, now: WallTime) -> bool:
@@ -112,7 +112,7 @@ class Retention:
 
     def _rewrite(
         self,
-        connection: apsw.Connection,
+        database: Database,
         due: Sequence[_Segment],
         keeps: Keeps,
         now: WallTime,
@@ -121,13 +121,12 @@ class Retention:
         first, last = due[0].first, due[-1].last
         name = f"{chunk_name(first, last)}.{now}.{mark}"
         spans = self._log.cold.thin([segment.folder for segment in due], name, keeps, now)
-        connection.pragma("synchronous", "FULL")
-        with transaction(connection):
+        with database.transaction():
             for segment in due:
-                connection.execute("DELETE FROM segments WHERE first = ?", (segment.first,))
-                connection.execute("DELETE FROM spans WHERE first = ?", (segment.first,))
-            connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, last, name))
-            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", spans)
+                database.execute("DELETE FROM segments WHERE first = ?", (segment.first,))
+                database.execute("DELETE FROM spans WHERE first = ?", (segment.first,))
+            database.execute(ADD_SEGMENT, (first, last, name))
+            database.executemany(ADD_SPAN, spans)
 
 
 def _mark(keeps: Keeps) -> str:
@@ -136,9 +135,9 @@ def _mark(keeps: Keeps) -> str:
     return hashlib.blake2b(msgspec.msgpack.encode(rules), digest_size=4).hexdigest()
 
 
-def _recorded(connection: apsw.Connection, mark: str) -> list[_Segment]:
+def _recorded(database: Database, mark: str) -> list[_Segment]:
     """The segments in log order; rules other than those of ``mark`` were never used on them."""
-    found = rows(connection, "SELECT first, last, folder FROM segments ORDER BY first")
+    found = database.execute("SELECT first, last, folder FROM segments ORDER BY first")
     segments = []
     for first, last, folder in found:
         _, *used = folder.split(".")

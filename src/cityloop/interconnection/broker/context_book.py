@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cityloop.interconnection.broker.ports import Database
+from cityloop.interconnection.database import Database
 from cityloop.standards.cim.hosted import KeptContext, Kind
 
 CONTEXTS_LAYOUT = 2

@@ -29,7 +29,7 @@ from cityloop.interconnection.broker.past_rows import (
     numbered,
 )
 from cityloop.interconnection.durable import make_folder, sync
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.interconnection.sqlite import (
     SqlValue,
     number,
@@ -132,7 +132,7 @@ class HistoryFold:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._clear_up()
 
-    def fold(self, log: SqliteLog, until: Position) -> Position:
+    def fold(self, log: StoredLog, until: Position) -> Position:
         """Take in what the log holds up to ``until``; the position that is reached."""
         with sqlite_errors(self._path):
             position = reached(self._connection)

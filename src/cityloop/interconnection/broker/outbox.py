@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from cityloop.interconnection.broker.ports import Database
+from cityloop.interconnection.database import Database
 
 SQLITE_SCHEMA = """
 CREATE TABLE IF NOT EXISTS news(

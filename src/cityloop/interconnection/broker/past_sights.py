@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.log import StoredLog
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.frame import Column, Frame
 from cityloop.kernel.ports import API_RUN
@@ -34,7 +34,7 @@ class PastSights:
     Raises OSError, BusyError and CorruptError as the log does.
     """
 
-    def __init__(self, log: SqliteLog, known: Known) -> None:
+    def __init__(self, log: StoredLog, known: Known) -> None:
         self._log = log
         self._known = known
 

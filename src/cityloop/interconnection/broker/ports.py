@@ -8,34 +8,14 @@ transaction has not happened, or is found by ``State.position`` when it has.
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cityloop.interconnection.broker.held import Held, Written
+from cityloop.interconnection.database import Database
 from cityloop.kernel.ports import Log, Position
 from cityloop.standards.cim.asked import Asked
 from cityloop.standards.cim.found import Described, Found
 from cityloop.standards.cim.selection.ast import Selection
-
-
-class Database(Protocol):
-    """Tables that are asked in the SQL that SQLite and PostgreSQL share, a question mark for each
-    parameter; of one tenant, for one thread at a time."""
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Do one thing; all rows that it finds."""
-        ...
-
-    def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Do one thing for each of ``rows``."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """All within happens, or nothing of it."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the tables."""
-        ...
 
 
 class Discovery(Protocol):

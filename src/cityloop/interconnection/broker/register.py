@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from cityloop.interconnection.broker.ports import Database
+from cityloop.interconnection.database import Database
 from cityloop.kernel.errors import BusyError
 from cityloop.standards.cim.terms import Terms
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from cityloop.interconnection.broker.held import Held, Written
 from cityloop.interconnection.broker.store import EntityStore
-from cityloop.interconnection.context import News, SqliteContext
+from cityloop.interconnection.context import News, StoredContext
 from cityloop.interconnection.picture import Sight
 from cityloop.kernel.ports import API_RUN, Log, Position
 from cityloop.standards.cim.observed import Known, entity_iri, newer, observed
@@ -30,7 +30,7 @@ class Sighting:
     ``context``: the city's now, which nobody else asks for ``news``.
     """
 
-    def __init__(self, store: EntityStore, context: SqliteContext, log: Log, known: Known) -> None:
+    def __init__(self, store: EntityStore, context: StoredContext, log: Log, known: Known) -> None:
         self._store = store
         self._context = context
         self._log = log

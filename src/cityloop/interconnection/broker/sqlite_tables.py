@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cityloop.interconnection.broker.context_book import CONTEXTS_LAYOUT, CONTEXTS_SCHEMA
 from cityloop.interconnection.broker.register import LAYOUT, SCHEMA
-from cityloop.interconnection.broker.sqlite_database import SqliteDatabase
 from cityloop.interconnection.broker.state import SqliteState
-from cityloop.interconnection.log import SqliteLog
+from cityloop.interconnection.sqlite_database import SqliteDatabase
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import Clock
 
 _LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'subscriptions'"

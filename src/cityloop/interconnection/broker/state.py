@@ -13,9 +13,9 @@ import msgspec
 
 from cityloop.interconnection.broker.held import Held, Written, changed_types, first_and_last
 from cityloop.interconnection.broker.outbox import SQLITE_SCHEMA
-from cityloop.interconnection.broker.sqlite_database import SqliteDatabase
 from cityloop.interconnection.broker.sqlite_reader import SqliteReader
 from cityloop.interconnection.sqlite import number, open_database, rows, sqlite_errors
+from cityloop.interconnection.sqlite_database import SqliteDatabase
 from cityloop.kernel.ports import Position
 
 LAYOUT = 1

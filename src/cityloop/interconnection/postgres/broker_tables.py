@@ -3,10 +3,10 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cityloop.interconnection.log import SqliteLog
 from cityloop.interconnection.postgres.broker_database import PgDatabase
 from cityloop.interconnection.postgres.broker_schema import prepare
 from cityloop.interconnection.postgres.broker_state import PgState, opening
+from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""SQLite as the broker's tables are asked (``ports.Database``), and where they lie."""
+"""SQLite as all stores ask it (``database.Database``)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import apsw
 
-from cityloop.interconnection.sqlite import open_database, sqlite_errors, transaction
+from cityloop.interconnection.sqlite import open_database, snapshot, sqlite_errors, transaction
 
 
 class SqliteDatabase:
-    """``ports.Database`` over a connection to the file ``path``."""
+    """``Database`` over a connection to the file ``path``."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self.connection = connection
@@ -19,11 +19,17 @@ class SqliteDatabase:
 
     @classmethod
     def open(
-        cls, path: Path, schema: str, version: int, synchronous: Literal["FULL", "NORMAL"]
+        cls,
+        path: Path,
+        schema: str,
+        version: int,
+        synchronous: Literal["FULL", "NORMAL"],
+        *,
+        readonly: bool = False,
     ) -> "SqliteDatabase":
         """The database in ``path``, made with ``schema`` when new."""
         connection = open_database(
-            path, schema, version=version, synchronous=synchronous, readonly=False
+            path, schema, version=version, synchronous=synchronous, readonly=readonly
         )
         return cls(connection, path)
 
@@ -41,6 +47,12 @@ class SqliteDatabase:
     def transaction(self) -> Iterator[None]:
         """All within happens, or nothing of it."""
         with sqlite_errors(self._path), transaction(self.connection):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reading within sees the same state."""
+        with sqlite_errors(self._path), snapshot(self.connection):
             yield
 
     def close(self) -> None:
