@@ -30,7 +30,8 @@ import httpx
 import psutil
 from scripts.faults.check import Event, check, events_of
 from scripts.faults.crowd import API, NOTE, Crowd, Record, subscribe, subscriber, wait
-from scripts.faults.powercut import PowerCut, has_compiler
+from scripts.faults.powercut import PowerCut
+from scripts.faults.preloaded import has_compiler
 from scripts.faults.town import ATTRIBUTE, TYPE, build_city, free_port
 from tests.faults.memory import memory_differs
 from tests.faults.running import RunningCity, until

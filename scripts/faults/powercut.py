@@ -10,30 +10,13 @@ import os
 import random
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 from typing import TypeVar
 
-SOURCE = Path(__file__).with_name("powercut.c")
-BUILT = Path(__file__).resolve().parents[2] / "build" / "powercut.so"
+from scripts.faults.preloaded import library
+
 T = TypeVar("T")
 _CHANGE = struct.Struct("=QQQ")
-
-
-def has_compiler() -> bool:
-    """Whether this machine can build the library: it takes gcc."""
-    return shutil.which("gcc") is not None
-
-
-def built() -> Path:
-    """The library, built where it is older than its source; raises CalledProcessError."""
-    if not BUILT.exists() or BUILT.stat().st_mtime < SOURCE.stat().st_mtime:
-        BUILT.parent.mkdir(exist_ok=True)
-        draft = BUILT.with_suffix(f".{os.getpid()}")
-        options = ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
-        subprocess.run(["gcc", *options, "-o", draft, SOURCE, "-lpthread"], check=True)
-        draft.replace(BUILT)
-    return BUILT
 
 
 class PowerCut:
@@ -53,7 +36,7 @@ class PowerCut:
     def environment(self) -> dict[str, str]:
         """What a process needs in its environment so that it, and all it starts, is watched."""
         return {
-            "LD_PRELOAD": str(built()),
+            "LD_PRELOAD": str(library("powercut")),
             "POWERCUT_ROOT": str(self._root),
             "POWERCUT_JOURNAL": str(self._journal),
             "POWERCUT_SLOW_MS": str(self._slow_ms),

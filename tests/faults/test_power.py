@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from scripts.faults.kills import ALL, run
-from scripts.faults.powercut import has_compiler
+from scripts.faults.preloaded import has_compiler
 
 
 def test_a_city_that_lost_power_twice_holds_all_it_acknowledged(tmp_path: Path) -> None:

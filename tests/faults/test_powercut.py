@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripts.faults.powercut import PowerCut, has_compiler
+from scripts.faults.powercut import PowerCut
+from scripts.faults.preloaded import has_compiler
 
 
 @pytest.fixture
