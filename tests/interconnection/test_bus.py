@@ -356,3 +356,25 @@ def test_the_client_of_the_how_to_reads_what_the_bus_carries(
     lanes = [one for one in letters_of(log) if ".LaneDetector." in one.subject]
     wanted = [f"{one.position} {one.subject} {len(read_letter(one))}" for one in lanes]
     assert asyncio.run(go()).decode().splitlines() == wanted
+
+
+def test_a_durable_reader_that_could_not_say_what_it_had_finds_no_gap(
+    server: NatsServer, log: SqliteLog
+) -> None:
+    async def go() -> None:
+        sent = letters_of(log)
+        async with bus_on(server) as bus:
+            await bus.send(sent)
+            first = await bus.subscribe(ALL, name="reports")
+            had = list(await first.next(20, 1.0))
+            await first.close()
+            await bus._js.delete_consumer(RULE.name, "reports")
+            second = await bus.subscribe(ALL, name="reports")
+            await second.next(10, 1.0)
+            await second.done()
+            await second.close()
+            third = await bus.subscribe(ALL, name="reports", after=first.mark)
+            had += await read(third, len(sent) - len(had))
+            assert told(had) == sent
+
+    asyncio.run(go())

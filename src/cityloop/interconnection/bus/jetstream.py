@@ -223,7 +223,11 @@ class JetStreamBus:
                 filter_subjects=list(subjects), ack_policy=AckPolicy.ALL, max_ack_pending=_PENDING
             )
             if known is not None:
-                base = await self._done_by(known.ack_floor.stream_seq if known.ack_floor else 0)
+                done = await self._done_by(known.ack_floor.stream_seq if known.ack_floor else 0)
+                # It may have had more than it could say before its line broke: that is given again,
+                # before anything newer.
+                base = max(base, done)
+                await self._js.reset_consumer(stream, name)
             elif after is not None:
                 first = await self._first_beyond(after)
                 config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE

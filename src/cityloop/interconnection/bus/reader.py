@@ -46,6 +46,7 @@ class JetStreamReader:
         self._url = url
         self._thread = Thread(base, after)
         self._newest: Msg | None = None
+        self._deliveries = 0
 
     @property
     def mark(self) -> Mark:
@@ -63,10 +64,20 @@ class JetStreamReader:
                 return ()
         found: list[Letter | Gap] = []
         for message in messages:
+            self._count(message)
             letter = read_headers(message.subject, message.headers or {}, message.data)
             found += self._thread.take(letter)
             self._newest = message
         return found
+
+    def _count(self, message: "Msg") -> None:
+        """Raises ConnectionError where a delivery went elsewhere: to a line of ours that has broken
+        and whose last request the server read late, or to another reader of this name.
+        """
+        self._deliveries += 1
+        if message.metadata.sequence.consumer != self._deliveries:
+            self._newest = None
+            raise ConnectionError(f"{self._url}: a delivery went elsewhere; subscribe again")
 
     async def done(self) -> None:
         """As ``Subscription``."""
