@@ -29,7 +29,7 @@ from cityloop.city.clock import wall_time
 from cityloop.city.config import BusRule
 from cityloop.interconnection.bus.jetstream import JetStreamBus
 from cityloop.interconnection.bus.server import credentials
-from cityloop.interconnection.tenant import open_tenant
+from cityloop.interconnection.tenant import Place, open_tenant
 from cityloop.interconnection.writer import LogWriter
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.errors import BusyError
@@ -138,7 +138,7 @@ def through(server: NatsServer, root: Path) -> tuple[float, float, float]:
     tenant = open_tenant(root, TENANT, wall_time)
     os.environ.update(server.environment)
     lines, processes = [], []
-    spec = bus_process.BusSpec(server.url, BusRule(), root, TENANT)
+    spec = bus_process.BusSpec(server.url, BusRule(), Place(root / TENANT))
     login = credentials(server.environment)
     for main, told in ((bus_process.main, (spec,)), (read_all, (server.url, login))):
         ours, theirs = spawn.Pipe()

@@ -33,8 +33,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from cityloop.city.bus_process import BusSpec, main
 from cityloop.city.config import BusRule
+from cityloop.interconnection.tenant import Place
 url, root, tenant, line = sys.argv[1:]
-main(BusSpec(url, BusRule(most_gb=0.5), Path(root), tenant), Connection(int(line)))
+main(BusSpec(url, BusRule(most_gb=0.5), Place(Path(root, tenant))), Connection(int(line)))
 """
 
 

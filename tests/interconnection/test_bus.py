@@ -17,6 +17,7 @@ from cityloop.interconnection.bus.jetstream import JetStreamBus, StreamRule
 from cityloop.interconnection.bus.publisher import BusHealth, Publisher
 from cityloop.interconnection.bus.server import CREDENTIALS, credentials
 from cityloop.interconnection.sqlite_log import SqliteLog
+from cityloop.interconnection.tenant import open_tenant
 from cityloop.kernel.clock import Clock, WallTime
 from cityloop.kernel.errors import BusyError, ConfigError
 from cityloop.kernel.ports import Batch, Bus, Gap, Letter, Log, Position, Subscription
@@ -378,3 +379,24 @@ def test_a_durable_reader_that_could_not_say_what_it_had_finds_no_gap(
             assert told(had) == sent
 
     asyncio.run(go())
+
+
+def test_a_log_in_postgresql_is_published_as_well(
+    server: NatsServer,
+    postgres_url: str,
+    tick: Callable[..., Batch],
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    tenant = open_tenant(tmp_path, "t", clock, store=postgres_url)
+    tenant.log.append([tick(sequence) for sequence in range(1, 21)])
+
+    async def go() -> None:
+        sent = letters_of(tenant.log, Cut(2, 1 << 20))
+        async with bus_on(server) as bus:
+            async with publishing(server, tenant.log, clock) as publisher:
+                await told_by(publisher, "ok")
+            assert told(await read(await bus.subscribe(ALL), len(sent))) == sent
+
+    asyncio.run(go())
+    tenant.close()

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +23,8 @@ from cityloop.city.wire import BusTold, Line, Measured, Ready
 from cityloop.interconnection.bus.jetstream import JetStreamBus, StreamRule
 from cityloop.interconnection.bus.publisher import BusHealth, Publisher
 from cityloop.interconnection.bus.server import check, connect, credentials
-from cityloop.interconnection.tenant import Tenant, open_tenant
+from cityloop.interconnection.log import StoredLog
+from cityloop.interconnection.tenant import Place, open_log
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.figures import Figure, write_told
 
@@ -38,12 +38,11 @@ NONE = "process"
 
 @dataclass(frozen=True, slots=True)
 class BusSpec:
-    """All the bus's process needs. ``url``: of the server; ``root``, ``tenant``: of the log."""
+    """All the bus's process needs. ``url``: of the server; ``place``: of the log."""
 
     url: str
     rule: BusRule
-    root: Path
-    tenant: str
+    place: Place
 
 
 def stream_rule(tenant: str, rule: BusRule) -> StreamRule:
@@ -79,11 +78,11 @@ def _figures(health: BusHealth) -> list[Figure]:
     ]
 
 
-async def _opened(spec: BusSpec, ended: asyncio.Event) -> Tenant | None:
-    """The tenant's stores, once the hub has made them; None where the city ends before."""
+async def _opened(place: Place, ended: asyncio.Event) -> StoredLog | None:
+    """The log, once the hub has made it; None where the city ends before."""
     while not ended.is_set():
         try:
-            return open_tenant(spec.root, spec.tenant, wall_time, readonly=True)
+            return open_log(place, wall_time, readonly=True)
         except (OSError, CityloopError) as error:
             _log.info("the log is not there yet", why=str(error))
             with suppress(TimeoutError):
@@ -94,13 +93,14 @@ async def _opened(spec: BusSpec, ended: asyncio.Event) -> Tenant | None:
 async def _serve(spec: BusSpec, supervisor: "Connection[Any, Any]") -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(supervisor.fileno(), ended.set)
-    tenant = await _opened(spec, ended)
-    if tenant is None:
+    log = await _opened(spec.place, ended)
+    if log is None:
         return
-    rule = stream_rule(spec.tenant, spec.rule)
+    tenant = spec.place.tenant
+    rule = stream_rule(tenant, spec.rule)
     publisher = Publisher(
-        tenant.log,
-        spec.tenant,
+        log,
+        tenant,
         partial(JetStreamBus.open, spec.url, credentials(), rule),
         wall_time,
         partitions=spec.rule.partitions,
@@ -118,7 +118,7 @@ async def _serve(spec: BusSpec, supervisor: "Connection[Any, Any]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    tenant.close()
+    log.close()
 
 
 def main(spec: BusSpec, supervisor: "Connection[Any, Any]") -> None:

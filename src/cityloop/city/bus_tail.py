@@ -11,7 +11,7 @@ from cityloop.city.survey import survey
 from cityloop.interconnection.bus.in_process import LogBus
 from cityloop.interconnection.bus.jetstream import JetStreamBus
 from cityloop.interconnection.bus.server import credentials
-from cityloop.interconnection.tenant import open_tenant
+from cityloop.interconnection.tenant import Place, open_log
 from cityloop.kernel.clock import iso
 from cityloop.kernel.ports import Bus, Gap, Letter, Mark
 from cityloop.standards.letters import Cut, read_letter
@@ -40,10 +40,10 @@ def follow(
     async def go() -> None:
         with ExitStack() as opened:
             if city.bus == NONE:
-                tenant = open_tenant(seen.root, city.tenant, wall_time, readonly=True)
-                opened.enter_context(closing(tenant))
+                place = Place(seen.root / city.tenant, city.store)
+                log = opened.enter_context(closing(open_log(place, wall_time, readonly=True)))
                 await _tell_all(
-                    LogBus(tenant.log, city.tenant, Cut(rule.partitions)), wanted, tell, old, count
+                    LogBus(log, city.tenant, Cut(rule.partitions)), wanted, tell, old, count
                 )
                 return
             line = await JetStreamBus.open(city.bus, credentials(), stream_rule(city.tenant, rule))

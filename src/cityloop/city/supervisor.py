@@ -156,7 +156,7 @@ class Supervisor:
                 self._launch(name, intake_process.main, given)
             case "bus":
                 city, rule = site.settings.city, site.settings.bus
-                told = bus_process.BusSpec(city.bus, rule, site.root, city.tenant)
+                told = bus_process.BusSpec(city.bus, rule, site.place)
                 self._launch(name, bus_process.main, told)
             case "workers":
                 self._launch(name, workers_process.main, workers_process.WorkersSpec(site, hub))
