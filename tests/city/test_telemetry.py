@@ -4,6 +4,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from tests.faults.running import running, until
+from tests.faults.town import LAMP, build_real_town, open_door, push, wait_open
 
 from cityloop.city.telemetry import Telemetry, is_wanted, ratio, trace_id
 from cityloop.kernel.errors import ConfigError
@@ -42,10 +44,11 @@ class Receiver:
                     seen = Seen(named["service.name"], s.name, s.span_id, s.parent_span_id, took)
                     self.traces[s.trace_id].append(seen)
 
-    def whole(self) -> list[Seen] | None:
-        """A trace in which every stage has come."""
-        names = {"exchange", "turn", "gate", "guard", "log", "actuator", "context"}
-        found = (spans for spans in list(self.traces.values()) if names <= {s.name for s in spans})
+    def whole(self, *names: str) -> list[Seen] | None:
+        """A trace in which all these have come."""
+        found = (
+            spans for spans in list(self.traces.values()) if {*names} <= {s.name for s in spans}
+        )
         return next(found, None)
 
 
@@ -68,18 +71,25 @@ def receiving() -> Iterator[tuple[Receiver, str]]:
         server.shutdown()
 
 
+def asking(url: str) -> dict[str, str]:
+    """What has a city send all its traces there, soon."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_TRACES_SAMPLER_ARG": "1",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+    }
+
+
 @pytest.mark.slow
 def test_one_trace_goes_from_the_twin_by_gate_loop_guard_and_log_to_the_actuator_and_the_context(
     tmp_path: Path, free_port: int
 ) -> None:
-    with receiving() as (receiver, url):
-        asked = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-            "OTEL_TRACES_SAMPLER_ARG": "1",
-            "OTEL_BSP_SCHEDULE_DELAY": "500",
-        }
-        with running(tmp_path, free_port, "--speed", "5", environment=asked):
-            spans = until("a whole trace", receiver.whole)
+    stages = "exchange", "turn", "gate", "guard", "log", "actuator", "context"
+    with (
+        receiving() as (receiver, url),
+        running(tmp_path, free_port, "--speed", "5", environment=asking(url)),
+    ):
+        spans = until("a whole trace", lambda: receiver.whole(*stages))
     services = {span.service for span in spans}
     assert {"cityloop-twin", "cityloop-hub", "cityloop-worker"} <= services
     assert {"analyse mobility/signal_timing", "respond mobility/signal_timing"} <= {
@@ -91,6 +101,27 @@ def test_one_trace_goes_from_the_twin_by_gate_loop_guard_and_log_to_the_actuator
     assert all(span.parent in ids for span in spans if span is not root)
     assert len(ids) == len(spans)
     assert all(span.took_ns >= 0 for span in spans)
+
+
+@pytest.mark.slow
+def test_what_a_source_delivers_is_traced_from_the_intake_to_the_log(
+    tmp_path: Path, free_port: int, unused_port: int
+) -> None:
+    town = build_real_town(tmp_path / "town", LAMP)
+    open_door(town, unused_port)
+    with (
+        receiving() as (receiver, url),
+        running(tmp_path / "data", free_port, city=town, environment=asking(url)) as city,
+    ):
+        wait_open(city)
+        lamp = {"lamp": 1, "level": 0.3, "at": datetime.now(UTC).isoformat()}
+        assert push(city, unused_port, lamp).is_success
+        spans = until("a whole trace", lambda: receiver.whole("deliver", "gate", "log"))
+    (root,) = [span for span in spans if not span.parent]
+    assert (root.name, root.service) == ("deliver", "cityloop-intake")
+    below = [span for span in spans if span is not root]
+    assert {span.service for span in below} <= {"cityloop-hub", "cityloop-worker"}
+    assert {span.parent for span in below} == {root.id}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

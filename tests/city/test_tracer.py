@@ -57,6 +57,7 @@ def test_a_trace_passes_every_stage_and_counts_in_no_figure_of_the_city(city: Ru
     summary = city.get("/api/summary")
     assert (summary["observations_total"], summary["decisions_total"]) == (0, 0)
     assert {row["name"] for row in city.get("/api/sources")} == {"lamps"}
+    assert "Tracer" not in city.client.get("/api/export/observations.csv").raise_for_status().text
 
 
 @pytest.mark.slow

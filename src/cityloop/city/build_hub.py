@@ -36,7 +36,9 @@ from cityloop.safety.modes import ModeBook
 from cityloop.standards.attributes import declared
 
 
-def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> IntakeDesk:
+def build_intake(
+    site: Site, tenant: Tenant, writer: LogWriter, hub: Hub, spans: HubSpans
+) -> IntakeDesk:
     """The hub's side of the intake, with the log's newest commits in mind."""
     settings = site.settings.sources
     sources = [
@@ -50,7 +52,7 @@ def build_intake(site: Site, tenant: Tenant, writer: LogWriter, hub: Hub) -> Int
 
     gate = LiveGate(sources, declared(), refuse)
     kinds = {name: kind_of(source) for name, source in settings.items()}
-    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.heard, refuse, wall_time)
+    desk = IntakeDesk(gate, kinds, tenant, writer, hub.totals, hub.heard, refuse, wall_time, spans)
     desk.recall()
     return desk
 

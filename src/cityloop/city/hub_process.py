@@ -113,7 +113,7 @@ class HubProcess:
         self._open_workers(spec)
         self._writer = LogWriter(self._tenant.log, wall_time, max_rows=_GROUP_ROWS)
         self._keeper = Keeper(self._tenant)
-        self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub)
+        self._intake = build_intake(spec.site, self._tenant, self._writer, self._hub, self._spans)
         self._clock = build_clock(spec.live_run, self._hub, self._tenant)
         self._api = build_api(self._tenant, self._writer, self._hub, self._city_now)
         self._listener = listen(spec.address)

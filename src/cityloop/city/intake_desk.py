@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from cityloop.city.surface import SourceRow
+from cityloop.city.telemetry_hub import HubSpans
 from cityloop.city.totals import Totals
 from cityloop.city.wire import (
     Again,
@@ -119,8 +120,10 @@ class IntakeDesk:
         heard: Callable[[Batch], None],
         reject: Callable[[Sequence[Reject]], None],
         clock: Clock,
+        spans: HubSpans | None = None,
     ) -> None:
         self._gate = gate
+        self._spans = spans or HubSpans()
         self._kinds = kinds
         self._tenant = tenant
         self._writer = writer
@@ -208,10 +211,12 @@ class IntakeDesk:
         if depth >= _LOG_WAITING:
             # Before the gate sees it: what it has admitted once, it takes for a repetition.
             raise BusyError(f"the log has {depth} batches waiting")
-        accepted = self._gate.admit(batch, now, again=message.again)
+        with self._spans.during(batch, "gate"):
+            accepted = self._gate.admit(batch, now, again=message.again)
         under = _Under(message.sequence)
         if accepted.rows:
             done = self._writer.submit(accepted)
+            self._spans.follow(accepted, done)
             done.add_done_callback(partial(self._kept, key, under))
         else:
             under.done = True

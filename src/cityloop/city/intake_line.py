@@ -1,14 +1,16 @@
 """A source's line from the intake to the hub: batches out, commits in, nothing lost in between."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from cityloop.city.telemetry import ROOT, Telemetry
 from cityloop.city.wire import (
     Again,
     AsyncLine,
@@ -54,6 +56,7 @@ class _Sent:
     message: Sensed
     ids: dict[bytes, EntityIds]
     deliveries: Sequence[_Delivery]
+    began_ns: int = field(default_factory=time.time_ns)
 
 
 class IntakeLine:
@@ -61,6 +64,7 @@ class IntakeLine:
     holds it; deliveries that wait go together in one batch.
 
     ``moved`` is told the city's run and time, ``again`` the rejects to be read once more.
+    ``telemetry``: traces what was sent until it is settled.
     """
 
     def __init__(
@@ -70,11 +74,13 @@ class IntakeLine:
         run: str,
         moved: Callable[[str, int], None],
         again: Callable[[Again], object],
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._path = path
         self._hello = Hello(source, run)
         self._moved = moved
         self._again = again
+        self._telemetry = telemetry
         self._tried: deque[Tried] = deque()
         self._waiting: deque[_Delivery] = deque()
         self._sent: deque[_Sent] = deque()
@@ -197,9 +203,16 @@ class IntakeLine:
                 await line.send(Names(write_ids(ids)))
         await line.send(sent.message)
 
+    def _trace(self, sent: _Sent) -> None:
+        key = self._hello.source, self._hello.run, sent.message.sequence
+        if self._telemetry is not None and self._telemetry.samples(key):
+            self._telemetry.span(key, "deliver", sent.began_ns, time.time_ns(), known_as=ROOT)
+
     def _settle(self, committed: int) -> None:
         while self._sent and self._sent[0].message.sequence <= committed:
-            for delivery in self._sent.popleft().deliveries:
+            sent = self._sent.popleft()
+            self._trace(sent)
+            for delivery in sent.deliveries:
                 self._rows -= delivery.count
                 if not delivery.done.done():  # nobody waits any more
                     delivery.done.set_result(None)

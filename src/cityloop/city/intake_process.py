@@ -20,6 +20,7 @@ import uvloop
 from cityloop.city.clock import wall_time
 from cityloop.city.intake_line import MOST_WAITING, IntakeLine
 from cityloop.city.journal import keep_journal
+from cityloop.city.telemetry import Telemetry, open_telemetry
 from cityloop.city.wire import Again, Line, Measured, Ready, SourceTold
 from cityloop.interconnection.tenant import Place, open_log
 from cityloop.kernel.clock import CityTime
@@ -80,6 +81,7 @@ class SourceDesk:
         declared_: Declared,
         decoder: Decoder | None,
         tasks: asyncio.TaskGroup,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.city = HubClock()
         self._decoder = decoder
@@ -87,6 +89,7 @@ class SourceDesk:
         self._hub = hub
         self._register = Register(declared_)
         self._tasks = tasks
+        self._telemetry = telemetry
         self._lines: dict[str, IntakeLine] = {}
         self._state: State = "waiting"
         self._reason = "it has not started yet"
@@ -97,7 +100,9 @@ class SourceDesk:
         line = self._lines.get(run)
         if line is None:
             moved, again = self.city.move, self._read_again
-            line = self._lines[run] = IntakeLine(self._hub, self._name, run, moved, again)
+            line = self._lines[run] = IntakeLine(
+                self._hub, self._name, run, moved, again, self._telemetry
+            )
             self._tasks.create_task(line.serve())
         return line
 
@@ -173,13 +178,13 @@ async def _keep_running(setup: Setup, settings: SourceSettings, desk: SourceDesk
 
 async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
     table, log = declared(), open_log(spec.log, wall_time, readonly=True)
-    ended = asyncio.Event()
+    telemetry, ended = open_telemetry("intake"), asyncio.Event()
     asyncio.get_running_loop().add_reader(supervisor.fileno(), ended.set)
     async with asyncio.TaskGroup() as tasks:
         desks = []
         for name, settings in spec.sources.items():
             decoder = settings.decoder(table)
-            desk = SourceDesk(name, spec.hub, spec.registered[name], decoder, tasks)
+            desk = SourceDesk(name, spec.hub, spec.registered[name], decoder, tasks, telemetry)
             setup = Setup(name, spec.home, table, wall_time, log)
             tasks.create_task(_keep_running(setup, settings, desk))
             desks.append(desk)
@@ -193,6 +198,8 @@ async def _serve(spec: IntakeSpec, supervisor: "Connection[Any, Any]") -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TELL_EVERY_S):
                     await ended.wait()
+        if telemetry is not None:
+            telemetry.close()
         raise _Ended
 
 

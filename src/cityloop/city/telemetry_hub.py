@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from cityloop.city.hub import Admit, Effects, Hub
-from cityloop.city.telemetry import ROOT, Key, Telemetry
+from cityloop.city.telemetry import ROOT, Key, Telemetry, during
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.loop import Guard, Ints, Loop, Priority, Proposals
 from cityloop.kernel.ports import Batch, Position
@@ -72,6 +72,10 @@ class HubSpans:
         finally:
             self._key = None
             telemetry.span(key, _TURN, began_ns, time.time_ns(), known_as=self._above)
+
+    def during(self, batch: Batch, name: str) -> AbstractContextManager[None]:
+        """Note what happens to a batch that does not turn the loops."""
+        return during(self._telemetry, _key(batch), name)
 
     def follow(self, batch: Batch, done: "Future[Position]") -> None:
         """Note when a sampled batch is durable."""
