@@ -14,10 +14,11 @@ from tests.interconnection.conftest import tick
 from tests.interconnection.test_compaction import as_bytes, changes, check_killed_compaction
 from tests.interconnection.test_retention import KEEPS, check_killed, filled
 
-from cityloop.interconnection.compaction import compact
+from cityloop.city.config import history_mistake
+from cityloop.interconnection.compaction import compact, compact_since
 from cityloop.interconnection.delta.cold import DeltaCold
 from cityloop.interconnection.delta.lake import Lake
-from cityloop.interconnection.open_cold import open_cold
+from cityloop.interconnection.open_cold import choose_cold, open_cold
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.changes import Change, read_frames
@@ -207,3 +208,45 @@ def test_on_a_real_server_too_a_kill_loses_and_doubles_nothing(
     tmp_path: Path, clock: Clock, s3_history: str
 ) -> None:
     check_killed_compaction(tmp_path, clock, tick, [230, 460, 700, 1000], s3_history)
+
+
+def test_what_is_new_moves_after_a_minute_and_no_further_than_is_settled(
+    tmp_path: Path, tables: str
+) -> None:
+    log = SqliteLog(tmp_path, lambda: WallTime(1000), cold=DeltaCold(tables, {}))
+    log.append([tick(sequence) for sequence in range(1, 51)])
+    assert compact_since(log, WallTime(999), Position(50)) == 0
+    assert compact_since(log, WallTime(1000), Position(30)) == 1
+    assert log.compacted() == 30
+
+
+def test_a_log_remembers_where_its_cold_half_lies(tmp_path: Path, clock: Clock) -> None:
+    tables = (tmp_path / "tables").as_uri()
+    choose_cold(tmp_path / "town", tables)
+    log = SqliteLog(tmp_path / "town", clock)
+    log.append([tick(1)])
+    compact(log, 1)
+    assert DeltaTable(f"{tables}/town/log").to_pyarrow_table().num_rows == 1
+    choose_cold(tmp_path / "town", tables)
+    with pytest.raises(ConfigError, match=r"keep history = .* or begin with another folder"):
+        choose_cold(tmp_path / "town", "s3://bucket/other")
+    assert [c.position for c in SqliteLog(tmp_path / "town", clock).read(START)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("history", "mend"),
+    [
+        ("s3://key:secret@bucket", "AWS_ACCESS_KEY_ID"),
+        ("s3:/bucket", "s3://bucket/hangzhou"),
+        ("gs://bucket", "s3://bucket/hangzhou"),
+    ],
+)
+def test_a_wrong_place_for_the_history_is_named_with_its_mending(history: str, mend: str) -> None:
+    found = history_mistake(history)
+    assert found is not None
+    assert mend in found[1]
+    assert "secret@" not in " ".join(found)
+
+
+def test_folder_and_bucket_are_places_for_the_history() -> None:
+    assert [history_mistake(h) for h in ("folder", "s3://bucket", "s3://b-1/a/b")] == [None] * 3

@@ -74,7 +74,8 @@ class BusState:
 @dataclass(frozen=True, slots=True)
 class Machine:
     """How the machine that carries the city does. ``waiting`` and ``age_s`` are the log's queue,
-    ``log_error`` why nothing is recorded, empty where it is."""
+    ``log_error`` why nothing is recorded, empty where it is; ``history_error`` likewise why what is
+    recorded does not get into context and history."""
 
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     log_error: str = ""
@@ -85,6 +86,7 @@ class Machine:
     latency_p99_ms: float | None = None
     lost: LostTrace | None = None
     bus: BusState = BusState()
+    history_error: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +109,8 @@ def machine_conditions(machine: Machine) -> Iterator[Condition]:
     yield from trouble_conditions(machine.troubles)
     yield from log_conditions(machine.log_error, machine.waiting, machine.age_s)
     yield from bus_conditions(machine.bus)
+    if machine.history_error:
+        yield Condition("history-behind", "history", {"reason": machine.history_error})
     if machine.disk_free < min(DISK_LOW_BYTES, DISK_LOW_SHARE * machine.disk_total):
         free = round(machine.disk_free / 1e9, 1)
         percent = round(100 * machine.disk_free / machine.disk_total, 1)

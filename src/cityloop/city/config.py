@@ -1,5 +1,6 @@
 """``city.toml``: what a person writes to describe a city. Every mistake is named with its place."""
 
+import importlib.util
 import json
 import re
 import tomllib
@@ -29,6 +30,24 @@ Tenant = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 Store = Annotated[str, Meta(pattern=r"^(sqlite|postgres(ql)?://([^:@/]+@)?[^@/]+/[^/?]+(\?.*)?)$")]
 """Without a password: PostgreSQL's own ways carry it (PGPASSFILE, PGPASSWORD)."""
 
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?")
+
+
+def history_mistake(history: str) -> tuple[str, str] | None:
+    """What is wrong with where the history is to lie, and how to mend it."""
+    if history == "folder":
+        return None
+    if "@" in history:
+        what = "city.history holds a secret, or what looks like one"
+        return what, "keys are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if not _BUCKET.fullmatch(history):
+        what = f'city.history is "{history}", which is neither "folder" nor s3://bucket/prefix'
+        return what, 'write e.g. history = "s3://bucket/hangzhou"'
+    if importlib.util.find_spec("deltalake") is None:
+        what = f'city.history is "{history}", and no library for it is installed'
+        return what, "pip install 'cityloop[scaled]'"
+    return None
+
 
 class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[city]``: who it is and where its data lies (relative to the file).
@@ -44,6 +63,7 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     data: str = "data"
     store: Store = "sqlite"
     bus: str = "process"
+    history: str = "folder"
     workers: str = "hub"
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
 
@@ -308,6 +328,8 @@ def _check_city(city: City) -> Iterator[_Told]:
     if city.bus != "process" and (wrong := address_problem(city.bus)):
         yield ("city", "bus"), *wrong
     yield from _check_workers(city.workers)
+    if found := history_mistake(city.history):
+        yield ("city", "history"), *found
 
 
 def _check_workers(workers: str) -> Iterator[_Told]:

@@ -76,6 +76,7 @@ class Lookout:
             self._latency_p99_ms(),
             self.lost_trace(),
             self.bus(),
+            self.roll.behind.get("worker", ""),
         )
 
     def bus(self) -> BusState:

@@ -31,6 +31,7 @@ from cityloop.city.counters import next_number
 from cityloop.city.site import Site, TwinSite, WebSpec
 from cityloop.city.troubles import Troubles
 from cityloop.city.wire import (
+    Behind,
     BusTold,
     Drive,
     Grant,
@@ -44,6 +45,7 @@ from cityloop.city.wire import (
     Waitable,
     ready_among,
 )
+from cityloop.interconnection.open_cold import choose_cold
 from cityloop.kernel.clock import city_time
 from cityloop.kernel.errors import ConfigError
 
@@ -66,6 +68,7 @@ class Child:
     line: Line
     started: float
     ready: bool = False
+    behind: str = ""
 
 
 @dataclass(slots=True)
@@ -119,6 +122,7 @@ class Supervisor:
             tempfile.TemporaryDirectory(prefix="cityloop-") as folder,
         ):
             self._folder = Path(folder)
+            choose_cold(self._site.folder, self._site.settings.city.history)
             try:
                 if self._site.twin is None:
                     self._live_run = f"live-{next_number(self._site.folder / 'runs')}"
@@ -266,6 +270,8 @@ class Supervisor:
                     self._options.on_ready()
             case BusTold():
                 self._bus = message
+            case Behind():
+                child.behind = message.why
             case Measured():
                 self._send(WEB, Measured(message.body, name))
             case Drive() if self._site.twin is not None:
@@ -326,7 +332,9 @@ class Supervisor:
         if self._site.twin is not None and not self._baseline:
             states[BASELINE] = "switched off"
         troubles = self._troubles.now({n: now - c.started for n, c in self._children.items()})
-        roll = Roll(states, self._conductor.speed, self._conductor.paused, troubles, self._bus)
+        behind = {name: child.behind for name, child in self._children.items() if child.behind}
+        told = self._conductor.speed, self._conductor.paused, troubles, self._bus, behind
+        roll = Roll(states, *told)
         self._send(WEB, roll)
         if HUB in self._children and self._children[HUB].ready:
             self._send(HUB, roll)

@@ -157,6 +157,12 @@ class Ready(Message, frozen=True):
     """A process has started and does its work."""
 
 
+class Behind(Message, frozen=True):
+    """A process cannot do its work for now, and why; empty: it can again."""
+
+    why: str
+
+
 class BusTold(Message, frozen=True):
     """How the bus follows the log: ``interconnection.bus.publisher.BusHealth``."""
 
@@ -171,6 +177,7 @@ class Roll(Message, frozen=True):
 
     ``troubles``: processes that ended and do not live steadily yet, as ``city.troubles`` says.
     ``bus``: how it last was, where the city has a server for it.
+    ``behind``: those that cannot do their work, and why.
     """
 
     processes: dict[str, str]
@@ -178,6 +185,7 @@ class Roll(Message, frozen=True):
     paused: bool
     troubles: dict[str, tuple[int, int]] = {}
     bus: BusTold | None = None
+    behind: dict[str, str] = {}
 
 
 class Measured(Message, frozen=True):
@@ -347,8 +355,8 @@ class LoopChanged(Message, frozen=True):
 
 _KINDS = (
     Fed | Found | LeaseAsked | Leased | LoopChanged | Remembered | WorkersHere |
-    Answer | Ask | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions | Progress
-    | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
+    Answer | Ask | Behind | Demand | Drive | Grant | Hello | Look | Names | Plans | Positions
+    | Progress | Reader | Ready | Reply | Roll | Sensed | Stop | Told | Truth | Welcome
     | Again | BusTold | CityMoved | Committed | Measured | SourceTold | Traced | TraceLost | Tried
 )  # fmt: skip
 # How multiprocessing.connection.Connection marks what is shorter than 2 GiB.

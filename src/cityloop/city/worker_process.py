@@ -16,18 +16,21 @@ from cityloop.city.journal import keep_journal
 from cityloop.city.memory import CHECKPOINT
 from cityloop.city.retention_desk import keeps_in_force
 from cityloop.city.telemetry import Telemetry, open_telemetry
-from cityloop.city.wire import Line, Measured, Ready
-from cityloop.interconnection.compaction import compact
+from cityloop.city.wire import Behind, Line, Measured, Ready
+from cityloop.interconnection.compaction import compact, compact_since
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.tenant import Tenant, open_tenant
-from cityloop.kernel.errors import BusyError
+from cityloop.kernel.clock import WallTime
+from cityloop.kernel.errors import BusyError, ConfigError, CorruptError
 from cityloop.kernel.figures import Figure, write_told
-from cityloop.kernel.ports import Commit
+from cityloop.kernel.ports import Commit, Position
 from cityloop.standards.attributes import declared
 
 _log = structlog.get_logger()
 _EVERY_S, _SOON_S, _TIDY_EVERY_S = 10.0, 1.0, 60.0
 _NICE = 10
+_MINUTE_MS = 60_000
+_CHUNKS_MERGED = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +47,30 @@ class Tidy:
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._retention = Retention(tenant.log)
+        merge = _CHUNKS_MERGED if tenant.log.cold.by_the_minute else 0
+        self._retention = Retention(tenant.log, merge=merge)
         self._next = 0.0
+
+    def settled(self) -> Position:
+        """Up to where nothing is replayed after a crash: hub and context are beyond it."""
+        kept = self._tenant.context.checkpoint(CHECKPOINT)
+        return min(kept[0], self._tenant.context.position) if kept else Position(0)
+
+    def moved(self) -> int:
+        """Move what is due into the cold half of the log; how many chunks it made."""
+        log = self._tenant.log
+        if not log.cold.by_the_minute:
+            return compact(log, at_most=1)
+        before = WallTime(wall_time() - _MINUTE_MS)
+        return compact_since(log, before, self.settled(), at_most=1)
 
     def due(self, now: float) -> bool:
         """Apply the rules where it is time to; whether there may be more to do."""
         if now < self._next:
             return False
-        tenant = self._tenant
-        kept = tenant.context.checkpoint(CHECKPOINT)
-        if kept is None:
+        tenant, until = self._tenant, self.settled()
+        if not until:
             return False
-        # What hub or context would replay after a crash stays whole.
-        until = min(kept[0], tenant.context.position)
         keeps = keeps_in_force(declared(), tenant.context)
         rewritten = self._retention.apply(keeps, wall_time(), until)
         if not rewritten:
@@ -89,15 +103,20 @@ def main(spec: WorkerSpec, supervisor: "Connection[Any, Any]") -> None:
         tenant.context.folded = partial(_trace, telemetry)
     line.send(Ready())
     tidy = Tidy(tenant)
-    pause_s = _EVERY_S
+    pause_s, told = _EVERY_S, ""
     while not line.ready(pause_s):
         try:
             tenant.context.store()
-            moved = compact(tenant.log, at_most=1)
+            moved = tidy.moved()
             pause_s = _SOON_S if moved or tidy.due(time.monotonic()) else _EVERY_S
+            why = ""
             line.send(Measured(write_told(_figures(tenant))))
-        except (BusyError, OSError) as error:
-            _log.warning("context and history are behind", why=str(error))
+        except (BusyError, ConfigError, CorruptError, OSError) as error:
+            why, pause_s = str(error), _EVERY_S
+            _log.warning("context and history are behind", why=why)
+        if why != told:
+            line.send(Behind(why))
+            told = why
     tenant.close()
     if telemetry is not None:
         telemetry.close()

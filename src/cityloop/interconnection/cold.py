@@ -41,7 +41,15 @@ class Span(NamedTuple):
 
 class Cold(Protocol):
     """Where chunks lie. All raise OSError while it cannot be reached, CorruptError for content
-    that fails its check."""
+    that fails its check.
+
+    ``by_the_minute``: others read here, too, so what is new is to come soon, in small chunks.
+    """
+
+    @property
+    def by_the_minute(self) -> bool:
+        """Whether a minute is the pace of compaction."""
+        ...
 
     def write(self, name: str, commits: Sequence[Commit]) -> None:
         """Make a chunk durable before it returns; again after a kill, without doubling a row."""
@@ -81,6 +89,8 @@ class Cold(Protocol):
 
 class FolderCold:
     """``Cold`` in a folder, a segment each. An old one stays for its readers for a minute."""
+
+    by_the_minute = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -14,6 +14,7 @@ from pathlib import Path
 from cityloop.interconnection.cold import chunk_name, spans_of
 from cityloop.interconnection.database import Database, number
 from cityloop.interconnection.log import StoredLog
+from cityloop.kernel.clock import WallTime
 from cityloop.kernel.errors import BusyError
 from cityloop.kernel.ports import Commit, Position
 
@@ -28,6 +29,9 @@ _EXTEND = "UPDATE sequences SET last = ? WHERE source = ? AND run = ? AND last =
 ADD_SEGMENT = "INSERT INTO segments(first, last, folder) VALUES (?, ?, ?)"
 ADD_SPAN = "INSERT INTO spans(type, run, first, since, until) VALUES (?, ?, ?, ?, ?)"
 _ADD_RANGE = "INSERT INTO sequences(source, run, first, last) VALUES (?, ?, ?, ?)"
+_HOT_ROWS = "SELECT position, committed_at, length(body) FROM batches WHERE position > \
+coalesce((SELECT max(last) FROM segments), 0) ORDER BY position LIMIT ?"
+_MOST_BATCHES, _MOST_BYTES = 600, 32 << 20
 
 
 def compact(log: StoredLog, batches: int = SEGMENT_BATCHES, *, at_most: int | None = None) -> int:
@@ -53,6 +57,23 @@ def compact_bytes(log: StoredLog, size: int, *, at_most: int | None = None) -> i
             if total >= size:
                 return batches
         return 0
+
+    return _compact(log, as_many, at_most)
+
+
+def compact_since(
+    log: StoredLog, before: WallTime, until: Position, *, at_most: int | None = None
+) -> int:
+    """As ``compact``, with all there is up to a position, as soon as the oldest of it was committed
+    before a time; not too much at once: what else the worker does waits for it."""
+
+    def as_many(database: Database) -> int:
+        total = count = 0
+        for position, committed_at, length in database.execute(_HOT_ROWS, (_MOST_BATCHES,)):
+            if position > until or total >= _MOST_BYTES or (not count and committed_at > before):
+                break
+            total, count = total + length, count + 1
+        return count
 
     return _compact(log, as_many, at_most)
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cityloop.interconnection.cold import Cold, FolderCold
+from cityloop.interconnection.cold import Cold
 from cityloop.interconnection.database import Database, number
+from cityloop.interconnection.open_cold import cold_of
 from cityloop.kernel.clock import CityTime, Clock, WallTime
 from cityloop.kernel.errors import CorruptError, InputError
 from cityloop.kernel.figures import Durations
@@ -59,15 +60,15 @@ class StoredLog(ABC):
     """``kernel.ports.Log`` over a database; one process appends, any number read meanwhile.
 
     ``folder``: the tenant's, on this machine; ``place``: where the log lies, for people. Safe from
-    several threads. ``clock`` stamps commits; ``cold`` holds the older ones (a folder beside, where
-    nothing else is said). Raises OSError when the disk fails or the database is away, BusyError
+    several threads. ``clock`` stamps commits; ``cold`` holds the older ones (where the folder
+    says, unless it is given). Raises OSError when the disk fails or the database is away, BusyError
     when another process is in the way, CorruptError when stored bytes fail their check.
     """
 
     def __init__(self, folder: Path, place: str, clock: Clock, *, cold: Cold | None = None) -> None:
         self.place = place
         self.folder = folder
-        self.cold: Cold = cold or FolderCold(folder / "segments")
+        self.cold: Cold = cold or cold_of(folder)
         self._clock = clock
         self.fsync = Durations()
         """How long the end of an append takes: until it is on the disk."""

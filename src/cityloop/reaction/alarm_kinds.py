@@ -92,6 +92,16 @@ _KINDS = (
         "The bus is {age_s:g} s behind the log: its server is slower than the city.",
     ),
     Kind(
+        "history-behind",
+        "machine",
+        "medium",
+        "wall",
+        0,
+        5,
+        "The history cannot be stored ({reason}). Nothing is lost: it waits in the log, whose disk "
+        "fills until this is mended.",
+    ),
+    Kind(
         "disk-low",
         "machine",
         "high",

@@ -50,6 +50,8 @@ _Entries: TypeAlias = tuple[Told | Whole, ...]
 class DeltaCold:
     """As ``Cold``; one process writes, any number read. Safe from several threads."""
 
+    by_the_minute = True
+
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         self._lake = Lake(url, options)
         self._lists: dict[bytes, EntityIds] = {}
