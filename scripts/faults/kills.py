@@ -4,9 +4,10 @@
 
 A city with a twin, a loop that acts, counters that post, clients and subscribers of the NGSI-LD
 API. At random moments a random one of its processes, or all at once, gets kill -9; with ``--shim``
-all at once is a power cut: what was not fsynced is gone (``powercut``). Afterwards ``check``
-compares what writers, readers and subscribers noted with what the city holds, and loops' memory
-with that of a run that was never broken. Exit code 1 when anything is wrong.
+all at once is a power cut: what was not fsynced is gone (``powercut``). With ``--store postgresql``
+its server is killed, too (that one's disk loses nothing). Afterwards ``check`` compares what
+writers, readers and subscribers noted with what the city holds, and loops' memory with that of a
+run that was never broken. Exit code 1 when anything is wrong.
 """
 
 import argparse
@@ -33,13 +34,14 @@ from scripts.faults.crowd import API, NOTE, Crowd, Record, subscribe, subscriber
 from scripts.faults.powercut import PowerCut
 from scripts.faults.preloaded import has_compiler
 from scripts.faults.town import ATTRIBUTE, TYPE, build_city, free_port
+from scripts.servers.postgres import Postgres, postgres
 from tests.faults.memory import memory_differs
 from tests.faults.running import RunningCity, until
 
-ALL = "all"
+ALL, DATABASE = "all", "postgres"
 SERVICES = ("hub", "web", "intake", "worker", "twin")
 CHILDREN = {"notifier": "notifier_process", "history": "history_process"}
-_READY_S, _RECOVERY_S, _GAP_S = 90.0, 90.0, 1.5
+_READY_S, _RECOVERY_S, _GAP_S = 180.0, 300.0, 1.5
 _RUN = ("--speed", "20", "--no-baseline")
 
 
@@ -58,16 +60,19 @@ class Tally:
 class Victim:
     """The city, started as often as it takes."""
 
-    def __init__(self, folder: Path, *, shim: bool, store: str | None = None) -> None:
+    def __init__(self, folder: Path, *, shim: bool, server: Postgres | None = None) -> None:
         self.door, self.port = free_port(), free_port()
-        self.home = build_city(folder / "city", self.door, store)
+        self._server = server
+        url = server.create("city") if server is not None else None
+        self.home = build_city(folder / "city", self.door, url)
         self.data = folder / "data"
         self.base = f"http://127.0.0.1:{self.port}"
         self._power = PowerCut(self.data, folder / "journal") if shim else None
         self.city = self._started()
 
     def _started(self) -> RunningCity:
-        environment = self._power.environment() if self._power else None
+        environment = self._power.environment() if self._power else {}
+        environment |= self._server.environment if self._server else {}
         return RunningCity(self.data, self.port, *_RUN, city=self.home, environment=environment)
 
     def ready(self) -> None:
@@ -87,6 +92,10 @@ class Victim:
             undone = self._power.cut(seed if seed % 2 else None) if self._power else 0
             self.city = self._started()
             return undone
+        if name == DATABASE and self._server is not None:
+            self._server.stop("immediate")  # kill -9 of all its processes, and they are gone
+            self._server.start()
+            return 0
         if name in SERVICES:
             pid = self.city.pids().get(name)
         else:
@@ -108,9 +117,9 @@ class Victim:
         return -1 if summary is None else int(summary["decisions_total"])
 
 
-def victims(kills: int, chance: random.Random) -> list[str]:
-    """Whom to kill: each once, then as chance has it."""
-    names = (*SERVICES, *CHILDREN, ALL)
+def victims(kills: int, chance: random.Random, *more: str) -> list[str]:
+    """Whom to kill: each once, then as chance has it. ``more``: beside the city's processes."""
+    names = (*SERVICES, *CHILDREN, ALL, *more)
     return [*names, *chance.choices(names, k=max(0, kills - len(names)))][:kills]
 
 
@@ -199,13 +208,18 @@ def _good(answer: httpx.Response) -> httpx.Response:
 
 
 def run(
-    folder: Path, names: Sequence[str], *, shim: bool, seed: int = 1, store: str | None = None
+    folder: Path,
+    names: Sequence[str],
+    *,
+    shim: bool,
+    seed: int = 1,
+    server: Postgres | None = None,
 ) -> dict[str, Any]:
     """Build a city, kill these of its processes in turn, check; the report."""
     folder.mkdir(parents=True, exist_ok=True)
     events = folder / "events.jsonl"
     record = Record(events)
-    victim = Victim(folder, shim=shim, store=store)
+    victim = Victim(folder, shim=shim, server=server)
     try:
         victim.ready()
         with ExitStack() as opened:
@@ -233,7 +247,7 @@ def run(
     return _report(tally, events, differs) | {
         "seed": seed,
         "shim": shim,
-        "store": store or "sqlite",
+        "store": "postgresql" if server else "sqlite",
     }
 
 
@@ -276,16 +290,22 @@ def main() -> int:
     asked.add_argument("--kills", type=int, default=200)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--shim", action="store_true", help="all at once is a power cut")
-    asked.add_argument("--store", default="sqlite", choices=("sqlite",))
+    asked.add_argument("--store", default="sqlite", choices=("sqlite", "postgresql"))
     asked.add_argument("--out", type=Path, default=Path("build/faults.json"))
     asked.add_argument("--keep", action="store_true", help="leave the city's folder behind")
     given = asked.parse_args()
     if given.shim and not has_compiler():
         sys.exit("power cuts take gcc: install the Debian package gcc, or leave --shim out")
-    names = victims(given.kills, random.Random(given.seed))
     folder = Path(tempfile.mkdtemp(prefix="cityloop-faults-"))
+    chance = random.Random(given.seed)
     try:
-        report = run(folder, names, shim=given.shim, seed=given.seed)
+        if given.store == "sqlite":
+            report = run(folder, victims(given.kills, chance), shim=given.shim, seed=given.seed)
+        else:
+            with postgres(folder / "postgres") as server:
+                os.environ |= server.environment
+                names = victims(given.kills, chance, DATABASE)
+                report = run(folder, names, shim=given.shim, seed=given.seed, server=server)
     finally:
         if given.keep:
             print(f"left in {folder}")

@@ -19,8 +19,15 @@ def backup(
     """Write all that a city remembers to one archive; it may run meanwhile."""
     from cityloop import __version__
     from cityloop.city.clock import wall_time
+    from cityloop.city.config import read_settings
     from cityloop.interconnection.backup import back_up
+    from cityloop.interconnection.tenant import SQLITE
 
+    if read_settings(folder).city.store != SQLITE:
+        raise ConfigError(
+            f"the log of {folder} lies in PostgreSQL: back that up with pg_basebackup or pg_dump, "
+            "as docs/how-to/back-up.md says"
+        )
     manifest = back_up(_tenant_folder(folder, data), file, wall_time, __version__)
     size = sum(held.size for held in manifest.files.values())
     typer.echo(
