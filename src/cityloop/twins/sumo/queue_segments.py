@@ -11,7 +11,7 @@ Four things differ from detectors, as measured (see docs/explanation/mesoscopic.
 - Who waits inside a junction is in nobody's way: no box is ever blocked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -85,9 +85,9 @@ class QueueSegments:
             self._free_s[cell] = SLOW * length / many / libsumo.lane.getMaxSpeed(name) + 1.0
             self._line_of[cell] = lines.get(name, -1) if segment == many - 1 else -1
         used = {segment for segment, _ in places}
-        tail = (
-            min(s for s in range(many) if set(range(s, many)) <= used) if many - 1 in used else many
-        )
+        tail = many
+        while tail - 1 in used:
+            tail -= 1
         head = max((s for s in used if s < tail), default=-1)
         in_last = sum(segment == many - 1 for segment, _ in places)
         end = first + len(places)
@@ -99,7 +99,7 @@ class QueueSegments:
         before = self._known
         known: dict[str, int] = {}
         for road in compress(self._roads, map(_EDGE_VEHICLES, self._edges)):
-            known.update(self._look(road, before))
+            self._look(road, known)
         self._known = known
         told = np.fromiter(known.values(), np.int64, len(known))
         cell, since = told & _CELL, told >> _BITS
@@ -112,34 +112,34 @@ class QueueSegments:
             self._passed(before, known),
         )
 
-    def _look(self, road: _Road, before: dict[str, int]) -> Iterator[tuple[str, int]]:
-        """Vehicles on the watched segments of ``road``. An edge names its vehicles in order of
-        segments, so those between head and tail are never asked."""
+    def _look(self, road: _Road, known: dict[str, int]) -> None:
+        """Put the vehicles on the watched segments of ``road`` into ``known``. An edge names its
+        vehicles in order of segments, so those between head and tail are never asked."""
         vehicles: tuple[str, ...] = _EDGE_IDS(road.edge)
-        left = len(vehicles)
+        before, left = self._known.get, len(vehicles)
+        last, end, tail = road.last, road.end, road.tail
         for vehicle in reversed(vehicles):
-            told = before.get(vehicle, -1)
-            if told < 0 or not road.last <= told & _CELL < road.end:
+            told = before(vehicle, -1)
+            if told >= 0 and last <= told & _CELL < end:
+                known[vehicle] = told
+            else:
                 segment = _SEGMENT(vehicle)
-                if segment < road.tail:
+                if segment < tail:
                     break
-                told = self._told(told, road.cells[segment * road.lanes + _QUEUE(vehicle)])
+                self._note(vehicle, told, road.cells[segment * road.lanes + _QUEUE(vehicle)], known)
             left -= 1
-            if told >= 0:
-                yield vehicle, told
         for vehicle in vehicles[:left] if road.head >= 0 else ():
             segment = _SEGMENT(vehicle)
             if segment > road.head:
                 break
             cell = road.cells[segment * road.lanes + _QUEUE(vehicle)]
-            if (told := self._told(before.get(vehicle, -1), cell)) >= 0:
-                yield vehicle, told
+            self._note(vehicle, before(vehicle, -1), cell, known)
 
-    def _told(self, told: int, cell: int) -> int:
-        """What is known of a vehicle that is in ``cell`` now; -1 where nobody looks."""
-        if cell < 0:
-            return -1
-        return told if told >= 0 and told & _CELL == cell else self._second << _BITS | cell
+    def _note(self, vehicle: str, told: int, cell: int, known: dict[str, int]) -> None:
+        """``vehicle`` is in ``cell`` now, negative where nobody looks; ``told``: known so far."""
+        if cell >= 0:
+            same = told >= 0 and told & _CELL == cell
+            known[vehicle] = told if same else self._second << _BITS | cell
 
     def _passed(self, before: dict[str, int], known: dict[str, int]) -> Bytes:
         """Who left the last segment before a stop line and did not end there."""
