@@ -119,7 +119,10 @@ class Supervisor:
             signal.signal(number, lambda *_: wake_w.send_bytes(b"!"))
         with (
             _alone(self._site.folder),
-            tempfile.TemporaryDirectory(prefix="cityloop-") as folder,
+            tempfile.TemporaryDirectory(
+                prefix="cityloop-",
+                ignore_cleanup_errors=True,  # Ray may still write its logs
+            ) as folder,
         ):
             self._folder = Path(folder)
             choose_cold(self._site.folder, self._site.settings.city.history)

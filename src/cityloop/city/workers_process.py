@@ -55,7 +55,8 @@ _LOOK_EVERY_S, _NODES_EVERY_S, _CALL_EVERY_S = 1.0, 5.0, 0.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkersSpec:
-    """All the process needs. ``hub``: the hub's socket."""
+    """All the process needs. ``hub``: the hub's socket; Ray's own lie beside it, as the path of a
+    socket must be short."""
 
     site: Site
     hub: Path
@@ -454,7 +455,7 @@ def main(spec: WorkersSpec, supervisor: "Connection[Any, Any]") -> None:
     keep_journal()
     line = Line(supervisor)
     began = time.monotonic()
-    cluster = RayCluster(spec.site.settings.city.workers, spec.site.folder.absolute() / "ray")
+    cluster = RayCluster(spec.site.settings.city.workers, spec.hub.parent / "ray")
     _log.info("Ray is there", took_s=round(time.monotonic() - began, 1), pid=os.getpid())
     workers = Workers(spec, cluster)
     line.send(Ready())
