@@ -86,7 +86,7 @@ class Tracer:
         self._patience_s = patience_s
         self._line: Line | None = None
         self._sequence = 0
-        self._trace = Trace(0.0)
+        self._waits_since: float | None = None
         self._lost: LostTrace | None = None
         self._took = Durations()
         self._counts = {"returned": 0, "lost": 0}
@@ -115,13 +115,16 @@ class Tracer:
         pause, wait_s = threading.Event(), self._every_s
         while True:
             pause.wait(wait_s)
-            self._trace = Trace(time.monotonic())
+            trace = Trace(time.monotonic())
+            if self._waits_since is None:
+                self._waits_since = trace.began
             try:
-                self._go_round(self._trace)
-                wait_s = max(0.0, self._every_s - (time.monotonic() - self._trace.began))
+                self._go_round(trace)
+                wait_s = max(0.0, self._every_s - (time.monotonic() - trace.began))
             except (OSError, EOFError, InputError) as error:
+                _log.debug("a trace has to begin again", why=str(error) or "the hub is away")
                 self._part()
-                self._look_at_watch(self._trace, str(error))
+                self._look_at_watch(trace)
                 wait_s = min(_AGAIN_S, self._every_s)
 
     def _go_round(self, trace: Trace) -> None:
@@ -195,11 +198,12 @@ class Tracer:
             if until == "log":
                 trace.passes(told.stage)
 
-    def _look_at_watch(self, trace: Trace, why: str = "") -> None:
-        waited_s = time.monotonic() - trace.began
-        if self._lost is None and (why or waited_s > self._patience_s):
-            if not why:
-                self._counts["lost"] += 1
+    def _look_at_watch(self, trace: Trace) -> None:
+        """Patience is with all attempts since one came back: a new hub takes seconds."""
+        began = trace.began if self._waits_since is None else self._waits_since
+        waited_s = time.monotonic() - began
+        if self._lost is None and waited_s > self._patience_s:
+            self._counts["lost"] += 1
             self._lost = LostTrace(trace.last, trace.missing, round(waited_s, 1), self._clock())
             _log.error("the tracer did not come back", passed=trace.last, missing=trace.missing)
             self._tell(self._lost)
@@ -207,7 +211,7 @@ class Tracer:
     def _back(self, line: Line, trace: Trace) -> None:
         self._last = dict(trace.passed)
         self._counts["returned"] += 1
-        self._lost = None
+        self._lost = self._waits_since = None
         line.send(TraceLost("", "", 0.0, 0))
 
     def _tell(self, lost: LostTrace) -> None:
