@@ -17,6 +17,7 @@ from cityloop.evaluation.harness import (
     run_trial,
     run_trials,
 )
+from cityloop.kernel.errors import ConfigError
 from cityloop.twins.sumo.demand import read_demand
 from cityloop.twins.sumo.network import read_network
 from cityloop.twins.sumo.scenario import SumoScenario
@@ -39,6 +40,21 @@ def test_every_controller_drives_everybody_without_a_collision(
     due = (read_demand(minutes.scenario).depart_s < 240.0).sum()
     assert seen.figures.departed + seen.figures.never_inserted == due
     assert seen.collisions == 0
+
+
+@pytest.mark.parametrize("controller", ["webster", "cityloop"])
+def test_a_mesoscopic_case_is_tried_like_any_other(minutes: Case, controller: str) -> None:
+    queues = replace(minutes, scenario=replace(minutes.scenario, mesoscopic=True))
+    seen = run_trial(Trial(queues, controller, 1), LOOPS).figures
+    due = (read_demand(queues.scenario).depart_s < 240.0).sum()
+    assert seen.departed + seen.never_inserted == due
+    assert seen.finished > 0
+
+
+def test_who_counts_vehicles_of_lanes_is_refused_where_lanes_tell_nothing(minutes: Case) -> None:
+    queues = replace(minutes, scenario=replace(minutes.scenario, mesoscopic=True))
+    with pytest.raises(ConfigError, match="leave it out"):
+        run_trial(Trial(queues, MAX_PRESSURE, 1), LOOPS)
 
 
 def test_the_same_trial_gives_the_same_trips(minutes: Case) -> None:
