@@ -3,7 +3,8 @@
 A backup is a tar: ``manifest.json``, then the files that it lists with size and SHA-256. Databases
 are copied by SQLite itself, each as of one moment: first what is folded from the log, then the log,
 so that no fold is ahead of it, then by hard links the segments that the copied log names. What can
-be computed again (networks, the broker's history of its own) is left out.
+be computed again (networks, the broker's history of its own) is left out, and so is a cold half of
+the log that lies in an object store: ``cold.url`` in the backup says where.
 """
 
 import fcntl
@@ -20,7 +21,9 @@ from typing import IO
 import apsw
 import msgspec
 
+from cityloop.interconnection.cold import FolderCold
 from cityloop.interconnection.durable import make_folder, sync
+from cityloop.interconnection.open_cold import cold_of
 from cityloop.interconnection.sqlite import sqlite_errors
 from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.kernel.clock import Clock
@@ -99,7 +102,7 @@ def _stage(folder: Path, stage: Path) -> None:
     for log in logs:
         with _alone(folder / "compaction.lock"):
             _copy_database(log, stage / LOG)
-            _link_segments(folder / SEGMENTS, stage)
+            _link_segments(folder, stage)
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -114,19 +117,21 @@ def _copy_database(source: Path, target: Path) -> None:
         copy.step(-1)
 
 
-def _link_segments(segments: Path, stage: Path) -> None:
-    """Hard links to the segments that the copied log names."""
+def _link_segments(folder: Path, stage: Path) -> None:
+    """Hard links to the segments that the copied log names, where they lie in the folder."""
+    cold = cold_of(folder)
     with sqlite_errors(stage / LOG), closing(apsw.Connection(str(stage / LOG))) as log:
         log.pragma("journal_mode", "DELETE")  # one file, with nothing beside it
         named = [name for (name,) in log.execute("SELECT folder FROM segments ORDER BY first")]
-    for name in named:
+    for name in named if isinstance(cold, FolderCold) else ():
         (stage / SEGMENTS / name).mkdir(mode=0o700, parents=True)
-        for file in (segments / name).iterdir():
+        for file in (folder / SEGMENTS / name).iterdir():
             os.link(file, stage / SEGMENTS / name / file.name)
 
 
 def _manifest(stage: Path, tenant: str, clock: Clock, version: str) -> Manifest:
-    with closing(SqliteLog(stage, clock, readonly=True)) as log:
+    cold = FolderCold(stage / SEGMENTS)  # the last position takes nothing of it
+    with closing(SqliteLog(stage, clock, readonly=True, cold=cold)) as log:
         position = log.last()
     files = {}
     for path in sorted(stage.rglob("*")):
