@@ -62,9 +62,10 @@ class JetStreamReader:
                 messages = await self._pull.fetch(most, timeout=patience_s)
             except nats.errors.TimeoutError:
                 return ()
-        found: list[Letter | Gap] = []
         for message in messages:
             self._count(message)
+        found: list[Letter | Gap] = []
+        for message in messages:
             letter = read_headers(message.subject, message.headers or {}, message.data)
             found += self._thread.take(letter)
             self._newest = message
