@@ -83,7 +83,7 @@ class Doors:
             (hub_process.main, hub_process.HubSpec(site, self._hub, 1)),
             (
                 intake_process.main,
-                intake_process.IntakeSpec(HANGZHOU, self._hub, sources, registered, site.folder),
+                intake_process.IntakeSpec(HANGZHOU, self._hub, sources, registered, site.place),
             ),
         )
         self.processes, self._lines = [], []

@@ -79,9 +79,9 @@ def wait_open(city: RunningCity) -> None:
     until("the door", look)
 
 
-def levels(data: Path) -> dict[str, list[float]]:
+def levels(data: Path, store: str = "sqlite") -> dict[str, list[float]]:
     """What the log holds of each lamp."""
-    tenant = open_tenant(data, "town", wall_time, readonly=True)
+    tenant = open_tenant(data, "town", wall_time, store=store, readonly=True)
     found: dict[str, list[float]] = {}
     for commit in tenant.log.read(Position(0)):
         for part in commit.batch.rows:

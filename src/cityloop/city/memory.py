@@ -3,10 +3,15 @@
 import threading
 from collections.abc import Callable
 
+import structlog
+
 from cityloop.city.hub import Hub
 from cityloop.interconnection.tenant import Tenant
+from cityloop.kernel.errors import BusyError
 from cityloop.kernel.frame import Array
 from cityloop.kernel.ports import Position
+
+_log = structlog.get_logger()
 
 CHECKPOINT = "hub/4"
 """The number rises with what a hub saves: one of another release is left, and the log replayed."""
@@ -74,6 +79,11 @@ class Keeper:
                 jobs, self._next = self._next, {}
             if not jobs:
                 return
-            for name, (position, state) in jobs.items():
-                self._tenant.context.save_checkpoint(name, position, state)
-            self.position = position
+            try:
+                for name, (position, state) in jobs.items():
+                    self._tenant.context.save_checkpoint(name, position, state)
+            except (OSError, BusyError) as error:
+                # The next one takes its place; until then a start replays more of the log.
+                _log.warning("checkpoint_not_kept", position=position, why=str(error))
+            else:
+                self.position = position

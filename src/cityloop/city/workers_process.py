@@ -98,8 +98,9 @@ class Workers:
         self._path = spec.hub
         self._cluster = cluster
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        city = spec.site.settings.city
         self._tenant = open_tenant(
-            spec.site.root, spec.site.settings.city.tenant, wall_time, readonly=True
+            spec.site.root, city.tenant, wall_time, store=city.store, readonly=True
         )
         self._knows = {
             "network": spec.site.network,
