@@ -118,7 +118,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: wake_w.send_bytes(b"!"))
         with (
-            _alone(self._site.folder),
+            alone(self._site.folder),
             tempfile.TemporaryDirectory(
                 prefix="cityloop-",
                 ignore_cleanup_errors=True,  # Ray may still write its logs
@@ -376,7 +376,7 @@ class Supervisor:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the tenant's folder; raises ConfigError while another city runs in it."""
     with (folder / "lock").open("w") as lock:
         try:

@@ -19,6 +19,7 @@ from cityloop.cli.commission import commission_
 from cityloop.cli.context import context_app
 from cityloop.cli.import_ import import_
 from cityloop.cli.init import init
+from cityloop.cli.rebuild import rebuild
 from cityloop.cli.source import source_app
 from cityloop.cli.up import up
 from cityloop.cli.workers import workers
@@ -33,6 +34,7 @@ app.command("commission")(commission_)
 app.command()(broker)
 app.command()(backup)
 app.command()(restore)
+app.command()(rebuild)
 app.command()(workers)
 app.add_typer(bench_app, name="bench")
 app.add_typer(bus_app, name="bus")

@@ -111,6 +111,18 @@ def open_context(place: Place, log: Log, *, readonly: bool = False) -> StoredCon
     return PostgresContext(place.folder, log, place.store, readonly=readonly)
 
 
+def drop_context(place: Place) -> None:
+    """Forget the context and the checkpoints, of whatever release; nobody has them open."""
+    if place.embedded:
+        for file in place.folder.glob("state.db*"):
+            file.unlink()
+        return
+    with _needing_psycopg():
+        from cityloop.interconnection.postgres.context import CONTEXT
+        from cityloop.interconnection.postgres.database import drop_rows
+    drop_rows(place.store, place.tenant, CONTEXT)
+
+
 def open_rejects(
     place: Place,
     clock: Clock,

@@ -209,6 +209,24 @@ def place_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def drop_rows(url: str, tenant: str, layout: Layout) -> None:
+    """Remove a tenant's rows from tables that are derived from the log.
+
+    Tables of another release go as a whole: those of every tenant are to be made anew.
+    """
+    schema, named = f"cityloop_{layout.name}", (layout.name,)
+    with postgres_errors(place_of(url)), _connected(url) as connection, connection.transaction():
+        found = connection.execute(_VERSION, named).fetchall()
+        if found == [(layout.version,)]:
+            connection.execute(_TOLD, (tenant,))
+            for table in layout.tables:
+                connection.execute(f"DELETE FROM {schema}.{table}".encode())
+        elif found:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+            connection.execute("DELETE FROM cityloop.layouts WHERE name = %s", named)
+    _prepared.discard((url, tenant, layout.name))
+
+
 def _connected(url: str) -> "psycopg.Connection[tuple[Any, ...]]":
     told = make_conninfo(url, options=_SERVER_OPTIONS, **_OPTIONS)
     return psycopg.connect(told, autocommit=True, prepare_threshold=2)
