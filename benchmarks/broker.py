@@ -1,6 +1,6 @@
 """What the NGSI-LD broker takes and gives over HTTP, durable, beside the bare disk and server.
 
-    python -m benchmarks.broker [--growth ENTITIES]
+    python -m benchmarks.broker [--growth ENTITIES] [--store postgresql]
 
 A broker in a process of its own on an empty store; entities of about 550 bytes with five
 attributes. ``cpu`` is what the broker's processes took, in seconds per 1,000 entities or requests:
@@ -8,7 +8,8 @@ on a busy machine only it tells. Batches are beside appending and ``fdatasync`` 
 one by one, and what is done behind their answers counts; reads beside a bare Starlette handler that
 answers the same bytes on the same server.
 ``--growth`` fills the store and measures CPU per upsert when it holds 10,000 and when it is full,
-and how long a restart after kill -9 takes then.
+and how long a restart after kill -9 takes then. With ``--store postgresql`` the tables lie in a
+PostgreSQL on the same machine, whose processes' CPU counts too.
 """
 
 import argparse
@@ -19,11 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+from scripts.servers.postgres import Postgres, postgres
 
 from benchmarks.record import Result, record
 
@@ -105,10 +107,12 @@ async def client() -> Client:
 
 
 class Server:
-    """A server in a process of its own; ready when the block begins."""
+    """A server in a process of its own; ready when the block begins. ``beside``: another process
+    whose CPU counts, too."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, beside: int | None = None) -> None:
         self._command = command
+        self._beside = beside
         self.start()
 
     def start(self) -> None:
@@ -128,9 +132,9 @@ class Server:
 
     def cpu_s(self) -> float:
         """CPU seconds of its process so far, and of those that it started."""
-        process = psutil.Process(self.process.pid)
-        spent = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-        return sum(sum(each[:2]) for each in spent)
+        pids = [self.process.pid] if self._beside is None else [self.process.pid, self._beside]
+        trees = [(each, *each.children(recursive=True)) for each in map(psutil.Process, pids)]
+        return sum(sum(each.cpu_times()[:2]) for tree in trees for each in tree)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it and wait."""
@@ -139,8 +143,8 @@ class Server:
 
 
 @contextmanager
-def server(*command: str) -> Iterator[Server]:
-    running = Server(*command)
+def server(*command: str, beside: int | None = None) -> Iterator[Server]:
+    running = Server(*command, beside=beside)
     try:
         yield running
     finally:
@@ -148,9 +152,15 @@ def server(*command: str) -> Iterator[Server]:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[Server]:
-    options = "--port", str(PORT), "--store", str(folder), "--no-fetch"
-    with server("-m", "cityloop", "broker", *options) as running:
+def broker(folder: Path, database: Postgres | None) -> Iterator[Server]:
+    options = ["--port", str(PORT), "--no-fetch"]
+    if database is None:
+        options += ["--store", str(folder)]
+    else:
+        url = database.create(folder.name, postgis=database.has_postgis)
+        options += ["--store", url, "--data", str(folder)]
+    beside = database.pid if database else None
+    with server("-m", "cityloop", "broker", *options, beside=beside) as running:
         yield running
 
 
@@ -194,13 +204,13 @@ def settled_cpu_s(running: Server) -> float:
     return now
 
 
-def upserts(folder: Path) -> list[Result]:
+def upserts(folder: Path, database: Postgres | None) -> list[Result]:
     """Batches of new and of known entities, each kind into a store of its own."""
     results = []
     for size in (100, 1_000):
         raw = raw_append(folder, batch(0, size), size)
         for kind, modulo in (("new", 1 << 40), ("known", KNOWN)):
-            with broker(folder / f"{kind}-{size}") as running:
+            with broker(folder / f"{kind}_{size}", database) as running:
                 rate, cpu = _upserts(running, size, modulo)
             name = f"upsert {kind} batch={size}"
             results.append(
@@ -267,7 +277,7 @@ def beside_bare(
     return results
 
 
-def growth(folder: Path, entities: int) -> list[Result]:
+def growth(folder: Path, entities: int, database: Postgres | None) -> list[Result]:
     """CPU per upsert with few entities and with ``entities``, memory, restart after kill -9."""
 
     async def fill(running: Server, start: int, count: int) -> float:
@@ -276,7 +286,7 @@ def growth(folder: Path, entities: int) -> list[Result]:
             await each.ask(post(batch(first, 1_000)))
         return (running.cpu_s() - cpu) / count * 1_000
 
-    with broker(folder) as running:
+    with broker(folder, database) as running:
         asyncio.run(fill(running, 0, 10_000))
         few = asyncio.run(fill(running, 10_000, WINDOW))
         asyncio.run(fill(running, 10_000 + WINDOW, entities - 10_000 - 2 * WINDOW))
@@ -294,19 +304,27 @@ def growth(folder: Path, entities: int) -> list[Result]:
     ]
 
 
+def measure(folder: Path, most: int, database: Postgres | None) -> list[Result]:
+    """All there is to measure, of a broker whose tables lie in ``database`` where there is one."""
+    with broker(folder / "reads", database) as running:
+        measured, bodies = asyncio.run(reads(running))
+    results = beside_bare(folder, measured, bodies)
+    results += upserts(folder, database)
+    return results + (growth(folder / "growth", most, database) if most else [])
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--growth", type=int, default=0, metavar="ENTITIES")
-    most = options.parse_args().growth
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        with broker(folder / "reads") as running:
-            measured, bodies = asyncio.run(reads(running))
-        results = beside_bare(folder, measured, bodies)
-        results += upserts(folder)
-        if most:
-            results += growth(folder / "growth", most)
-    record("broker", *results)
+    options.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
+    asked = options.parse_args()
+    with TemporaryDirectory() as temporary, ExitStack() as opened:
+        folder, database = Path(temporary), None
+        if asked.store == "postgresql":
+            database = opened.enter_context(postgres(folder / "server"))
+            os.environ.update(database.environment)
+        results = measure(folder, asked.growth, database)
+    record("broker" if database is None else "broker_postgresql", *results)
 
 
 if __name__ == "__main__":
