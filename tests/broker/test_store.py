@@ -107,8 +107,7 @@ def test_a_full_disk_fails_the_writers_and_leaves_what_was_there(tmp_path: Path)
     async def run() -> None:
         store = opened(Place(tmp_path, ""))
         await store.commit([put(store, kept("urn:a", 1))])
-        connection = store.log._writer
-        assert connection
+        connection = store.log._writer.connection
         pages = connection.pragma("max_page_count", connection.pragma("page_count") + 2)
         with pytest.raises(OSError, match="full"):
             await store.commit([put(store, kept("urn:a", "x" * 200_000))])

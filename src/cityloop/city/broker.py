@@ -24,6 +24,7 @@ from cityloop.interconnection.broker.ports import BrokerTables, StoreLog
 from cityloop.interconnection.broker.queries import Queries
 from cityloop.interconnection.broker.reach import EVERYWHERE, Reach
 from cityloop.interconnection.broker.sighting import Sighting
+from cityloop.interconnection.broker.sqlite_tables import SqliteTables
 from cityloop.interconnection.broker.store import EntityStore
 from cityloop.interconnection.broker.subscriptions import Subscriptions
 from cityloop.interconnection.broker.temporal import Temporal
@@ -47,11 +48,12 @@ _LOOK_EVERY_S = 0.2
 class CityStores:
     """What a broker needs that serves a running city as its default tenant.
 
-    ``log``: the city's, through which writes go; ``context``: its now; ``known``: of its entities;
-    ``sights``: what sources said of them.
+    ``log``: the city's, through which writes go, at ``log_place``; ``context``: its now;
+    ``known``: of its entities; ``sights``: what sources said of them.
     """
 
     log: StoreLog
+    log_place: str
     context: StoredContext
     known: Known
     sights: PastSights
@@ -77,7 +79,8 @@ class BrokerTenant:
         city: CityStores | None = None,
     ) -> None:
         self.name = name
-        self.store = EntityStore(tables, clock, city.log if city else None)
+        log, log_place = (city.log, city.log_place) if city else (None, "")
+        self.store = EntityStore(tables, clock, log, log_place)
         self.sighting: Sighting | None = None
         if city is not None:
             self.sighting = Sighting(self.store, city.context, city.log, city.known)
@@ -87,8 +90,9 @@ class BrokerTenant:
         self.queries = Queries(self.store)
         sights = city.sights if city else None
         self.temporal = Temporal(self.store, self.queries, historian.fold, sights)
-        # The city's own worker sees to the log of a city.
-        self._packing = None if city else Packing(self.store, historian.pack)
+        # The city's own worker sees to the log of a city, the database to its own rows.
+        has_file = city is None and isinstance(tables, SqliteTables)
+        self._packing = Packing(self.store, historian.pack) if has_file else None
         self.page = page
         self.subscriptions = Subscriptions(self.store, contexts, channel, name, channel.reach)
         channel.begun = self.subscriptions.following.dispatch.restart

@@ -34,7 +34,7 @@ def open_city_broker(site: Site, hub: Path) -> Broker:
     context = open_context(site.place, reader, readonly=True)
     known = Known(declared(), dict(_places(site)))
     sights = PastSights(open_log(site.place, wall_time, readonly=True), known)
-    stores = CityStores(log, context, known, sights)
+    stores = CityStores(log, str(site.place), context, known, sights)
     given = site.settings.broker
     return Broker(
         BrokerStores(folder, wall_time),

@@ -95,7 +95,7 @@ class Historian:
         until = self.tail.last
         async with self._folding:
             self.tail.seal()
-            self.tail.drop(await self._fold(self._store.tables.log_place, self.folder, until))
+            self.tail.drop(await self._fold(self._store.log_place, self.folder, until))
 
     async def catch_up(self, *, of_many: bool) -> None:
         """Return when files and memory hold all that is acknowledged by now, without a gap.

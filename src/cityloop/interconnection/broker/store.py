@@ -44,16 +44,23 @@ class _Waiting:
 class EntityStore:
     """Entities of one tenant in ``tables``; one process and one event loop use it.
 
-    ``clock``: wall time. ``log``: where writes go, by default one of its own. Raises
-    OSError when the disk fails, CorruptError when what is stored fails its check. Call ``recover``
-    first, once all ``folds`` are in place.
+    ``clock``: wall time. ``log``: where writes go, by default one of its own; ``log_place``: where
+    that is, for other processes. Raises OSError when the disk fails, CorruptError when what is
+    stored fails its check. Call ``recover`` first, once all ``folds`` are in place.
     """
 
-    def __init__(self, tables: BrokerTables, clock: Clock, log: StoreLog | None = None) -> None:
+    def __init__(
+        self,
+        tables: BrokerTables,
+        clock: Clock,
+        log: StoreLog | None = None,
+        log_place: str = "",
+    ) -> None:
         make_folder(tables.folder, 0o700)
         self.clock = clock
         self.tables = tables
         self.log: StoreLog = log or tables.log()
+        self.log_place = log_place or tables.log_place
         self.state: State = tables.state()
         self.folds: list[Fold] = []
         self.watchers: list[Fold] = []
@@ -66,6 +73,7 @@ class EntityStore:
         self._threads = ThreadPoolExecutor(2, "entity-store")
         self._checkpoint: asyncio.Future[None] | None = None
         self._behind = False
+        self._lost = False
         self._own = log is None
         known = self.log.sequence(API_SOURCE, API_RUN) if self._own else self.state.sequence
         self._sequence = known
@@ -84,9 +92,11 @@ class EntityStore:
         """Have the tables hold all that is acknowledged, where they were lost or fell behind; for
         whoever is about to read them. Raises OSError while they cannot be reached."""
         if self.state.renew():
-            self._behind = True
+            self._behind = self._lost = True
         if self._behind:
             self.recover()
+        if self._lost:
+            self._lost = False
             for renewed in self.renewed:
                 renewed()
 
@@ -145,8 +155,7 @@ class EntityStore:
         builds on and this call nothing may be awaited. Raises OSError or BusyError when the disk
         fails: then neither it nor what was queued behind it has happened.
         """
-        if self._behind or self.state.renew():
-            self._behind = True
+        if self._behind:
             self.catch_up()
             raise BusyError("the tables had fallen behind the log; try again now")
         if self._queued + len(done) > MOST_QUEUED:
@@ -169,7 +178,7 @@ class EntityStore:
             try:
                 position = await loop.run_in_executor(self._threads, self.log.append, (batch,))
             except (OSError, BusyError) as error:
-                self._behind = not self._own  # it may be committed all the same, or will be
+                self._behind = True  # it may be committed all the same, or will be
                 self._fail(group, error)
                 continue
             self._sequence += 1

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from cityloop.interconnection.postgres.broker_database import PgDatabase
 from cityloop.interconnection.postgres.broker_schema import prepare
 from cityloop.interconnection.postgres.broker_state import PgState, opening
-from cityloop.interconnection.sqlite_log import SqliteLog
+from cityloop.interconnection.postgres.log import PostgresLog
 from cityloop.kernel.clock import Clock
 from cityloop.kernel.errors import ConfigError
 
@@ -21,14 +21,14 @@ class PgTables:
 
     def __init__(self, url: str, tenant: str, folder: Path, clock: Clock) -> None:
         self.folder = folder
-        self.log_place = str(folder)
+        self.log_place = f"{folder}\n{url}"  # what ``tenant.read_place`` reads
         self._url = url
         self._tenant = tenant
         self._clock = clock
 
-    def log(self) -> SqliteLog:
+    def log(self) -> PostgresLog:
         """A log of its own."""
-        return SqliteLog(self.folder, self._clock)
+        return PostgresLog(self.folder, self._clock, self._url)
 
     def state(self) -> PgState:
         """Its entities, and the outbox beside them."""
