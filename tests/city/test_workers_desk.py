@@ -76,7 +76,7 @@ class Hub:
         )
         self.desk = WorkersDesk([GLOW], KNOWS, lambda _: PARTS, ports, lockstep=True)
         self.runner = Runner([GLOW], KNOWS, Fuse(), LAMPS, workers=self.desk)
-        self.desk.open(self.runner.watched, Position(0))
+        self.desk.open(lambda: self.runner.watched, Position(0), ("lamps", "a", 1))
 
     def _next_epoch(self) -> int:
         self.epochs += 1

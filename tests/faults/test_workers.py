@@ -18,6 +18,8 @@ from cityloop.kernel.ports import Position
 pytestmark = [pytest.mark.slow]
 pytest.importorskip("ray", reason="no Ray here: pip install 'cityloop[scaled]'")
 _TICKS = 600
+_START_S = 240.0
+"""Ray takes 4 to 10 s to start, and far longer on a machine that has other work."""
 
 
 def city(folder: Path, workers: str) -> Path:
@@ -79,7 +81,7 @@ def test_parts_killed_paused_and_woken_decide_what_an_unbroken_hub_decides(
     expected = whole(tmp_path / "a", free_port, city(tmp_path, "hub"))
     data = tmp_path / "b"
     with running(data, free_port, "--runs", "1", city=city(tmp_path, "ray")) as one:
-        rows = until("parts at work", lambda: live(one))
+        rows = until("parts at work", lambda: live(one), _START_S)
         assert len(rows) == 2
         for turn in range(3):
             victim = rows[turn % 2]
@@ -103,7 +105,7 @@ def test_a_city_ends_its_cluster_with_it_and_listens_on_loopback_alone(
     tmp_path: Path, free_port: int
 ) -> None:
     with running(tmp_path / "a", free_port, city=city(tmp_path, "ray")) as one:
-        until("parts at work", lambda: live(one))
+        until("parts at work", lambda: live(one), _START_S)
         family = psutil.Process(one.process.pid).children(recursive=True)
         heard = {
             connection.laddr.ip

@@ -171,8 +171,8 @@ class HubProcess:
     def _open_workers(self, spec: HubSpec) -> None:
         if self._workers is not None:
             source = TWIN_SOURCE if spec.live_run is None else CLOCK_SOURCE
-            self._workers.begin_run(source, self._hub.run)
-            self._workers.open(self._hub.watched, self._tenant.log.last())
+            first = source, self._hub.run, 1
+            self._workers.open(lambda: self._hub.watched, self._tenant.log.last(), first)
 
     def _attend(self, patience_s: float) -> bool:
         """While a turn waits for loops that run elsewhere: their process may call, the supervisor

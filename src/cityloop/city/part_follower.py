@@ -12,7 +12,7 @@ from cityloop import __version__
 from cityloop.city.totals import VERSION_CHANGE
 from cityloop.interconnection.checkpoints import read_memory, write_memory
 from cityloop.kernel.errors import InputError
-from cityloop.kernel.frame import Array, Column, EntityIds, Frame
+from cityloop.kernel.frame import Column, EntityIds, Frame
 from cityloop.kernel.loop import Ints, Loop, Priority
 from cityloop.kernel.partition import columns_of, ids_named
 from cityloop.kernel.ports import Batch
@@ -154,8 +154,3 @@ class _NoGuard:
 
     def judge(self, rows: Ints, actions: Ints, priority: Priority, view: View) -> Ints:
         raise InputError("a part of a loop was asked for orders; the hub alone gives them")
-
-
-def columns_read(body: bytes) -> dict[str, Array]:
-    """The columns of findings that ``follow`` told; raises CorruptError where they are none."""
-    return read_memory(body)

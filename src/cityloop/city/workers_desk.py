@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import structlog
 
-from cityloop.city.part_follower import columns_read
 from cityloop.city.wire import (
     Fed,
     Found,
@@ -29,6 +28,7 @@ from cityloop.city.wire import (
     Remembered,
     limit_sending,
 )
+from cityloop.interconnection.checkpoints import read_memory
 from cityloop.kernel.changes import Reject
 from cityloop.kernel.clock import CityTime
 from cityloop.kernel.cycle import Analyst, Seen
@@ -42,12 +42,14 @@ from cityloop.standards.arrow import ids_of, write_batch, write_ids
 
 _log = structlog.get_logger()
 LOCKSTEP_S = 60.0
-"""A twin, which is lock-stepped, is held back so long for a part that is silent."""
+"""A twin, which is lock-stepped, is held back so long for a part that is silent, then goes on."""
 DEADLINE_S = 0.5
 """The clock on the wall waits so long."""
 _LOOK_EVERY_S = 0.5
 _SEND_S = 2.0
 _RING = 5000
+_NEARLY = 5
+"""Who was missed and is so few batches behind is waited for again."""
 OLDER_EPOCH = "The lease of part {part} of {loop} has epoch {now}; this comes from epoch {epoch}."
 SOURCE = "workers"
 
@@ -115,7 +117,7 @@ class WorkersDesk:
         self._rows = rows
         self._ports = ports
         self._lockstep = lockstep
-        self._watched: frozenset[str] = frozenset()
+        self._watched: Callable[[], frozenset[str]] = frozenset
         self._posts: dict[str, list[Post]] = {}
         self._ring: deque[_Item] = deque()
         self._names: dict[bytes, Names] = {}
@@ -123,6 +125,7 @@ class WorkersDesk:
         self._number = 0
         self._line: Line | None = None
         self._run, self._at = "", CityTime(0)
+        self._first = "", "", 1
         self._live = False
         for loop in loops:
             self._place(loop)
@@ -138,9 +141,16 @@ class WorkersDesk:
             for part, rows in enumerate(parts)
         ]
 
-    def open(self, watched: frozenset[str], last: Position) -> None:
-        """The hub has its memory back and the log ends at ``last``; from now on it feeds."""
-        self._watched, self._base, self._live = watched, (last, 1), True
+    def open(
+        self, watched: Callable[[], frozenset[str]], last: Position, first: tuple[str, str, int]
+    ) -> None:
+        """The hub has its memory back and the log ends at ``last``; from now on it feeds.
+
+        ``watched``: what its loops watch now; ``first``: source, run and sequence with which the
+        run began that goes on.
+        """
+        self._watched, self._base, self._first = watched, (last, 1), first
+        self._live = True
         for post in self._all():
             found = self._ports.kept(post.name)
             if found is not None:
@@ -153,9 +163,12 @@ class WorkersDesk:
 
     def feed(self, batch: Batch) -> None:
         """As ``Workers``."""
-        frames = tuple(part for part in batch.frames if part.type in self._watched)
-        rows = tuple(part for part in batch.rows if part.type in self._watched)
-        if not (self._live and self._posts and (frames or rows)):
+        if not (self._live and self._posts):
+            return
+        watched = self._watched()
+        frames = tuple(part for part in batch.frames if part.type in watched)
+        rows = tuple(part for part in batch.rows if part.type in watched)
+        if not (frames or rows):
             return
         fed = replace(batch, frames=frames, rows=rows, changes=(), writes=())
         for digest, ids in ids_of(fed).items():
@@ -243,21 +256,15 @@ class WorkersDesk:
 
     def _run_begins(self, last: Position) -> Position:
         """Before the first commit of the run that goes on, as far as the log still tells."""
-        begun = self._ports.position(*self._first_of_run) if self._first_of_run else None
+        begun = self._ports.position(*self._first)
         return Position(begun - 1) if begun is not None and begun <= last else Position(0)
-
-    _first_of_run: tuple[str, str, int] | None = None
-
-    def begin_run(self, source: str, run: str) -> None:
-        """Say which run the log's end belongs to."""
-        self._first_of_run = source, run, 1
 
     def _hear(self, found: Found) -> None:
         post = self._holder(found)
         if post is None:
             return
         post.found = found
-        post.missed = post.missed and found.number < self._number
+        post.missed = post.missed and found.number < self._number - _NEARLY
 
     def _holder(self, told: Found | Remembered) -> Post | None:
         """Whose lease it comes under; an older epoch is refused, and that is kept."""
@@ -352,7 +359,7 @@ class WorkersDesk:
         patience_s = LOCKSTEP_S if self._lockstep else DEADLINE_S
         give_up = time.monotonic() + patience_s
         look_at = time.monotonic() + _LOOK_EVERY_S
-        while any(not self._answered(p) and (self._lockstep or not p.missed) for p in posts):
+        while any(not self._answered(post) and not post.missed for post in posts):
             now = time.monotonic()
             if now >= give_up or (self._line is None and not self._lockstep):
                 return
@@ -393,7 +400,7 @@ def _joined(
     partition: Partition, ids: EntityIds, told: Sequence[tuple[Ints, bytes]], failure: str
 ) -> Seen:
     try:
-        findings, rows = joined(partition, ids, [(r, columns_read(body)) for r, body in told])
+        findings, rows = joined(partition, ids, [(r, read_memory(body)) for r, body in told])
     except (CorruptError, InputError, KeyError, TypeError, ValueError) as error:
         return Seen(failure=f"what its parts found cannot be read: {error}")
     return Seen(findings, None if len(rows) == len(ids) else rows, failure)

@@ -109,7 +109,7 @@ class Workers:
         self._stand_for = stand_for(spec.site.placed, spec.site.network)
         installed = chosen_loops(spec.site.settings)
         self._installed = {one.chosen.name: one for one in installed}
-        self._watched = watched_types(one.chosen for one in installed)
+        self._running = {one.chosen.name: one.chosen for one in installed}
         self._posts: dict[tuple[str, int], Post] = {}
         self._left: list[tuple[Holder, Post, float]] = []
         self._line: Line | None = None
@@ -168,8 +168,12 @@ class Workers:
         self._number = 0
         for post in self._posts.values():
             post.items.clear()
-            if post.holder is not None and post.holder.called_at is None:
+            if post.holder is None or not post.holder.pid:
+                continue  # it asks when it is up
+            if post.holder.called_at is None:
                 self._ask(post)
+            else:
+                self._let_go(post)  # it is busy with what the hub before this one said
         threading.Thread(target=self._hear_hub, args=(line,), daemon=True).start()
 
     def _hear_hub(self, line: Line) -> None:
@@ -240,7 +244,7 @@ class Workers:
             return
         version = self._installed[lease.loop].version(lease.version)
         if version is not None and version is not post.loop:
-            post.loop = version
+            post.loop = self._running[lease.loop] = version
             self._let_go(post)
             return
         holder.epoch = lease.epoch
@@ -260,7 +264,7 @@ class Workers:
     def _logged(self, after: Position, until: Position) -> Iterator[list[Item]]:
         named: set[bytes] = set()
         items: list[Item] = []
-        kinds = {*self._watched, VERSION_CHANGE}
+        kinds = {*watched_types(self._running.values()), VERSION_CHANGE}
         for commit in self._tenant.log.read(after, until):
             batch = commit.batch
             frames = tuple(part for part in batch.frames if part.type in kinds)
@@ -287,7 +291,8 @@ class Workers:
         if loop.partition is None:
             raise TypeError(f"{loop.name} declares no partition, so it runs in the hub")
         knows = loop.partition.halo(self._knows, post.rows)
-        part = Part(loop, dict(knows), self._watched, self._stand_for)
+        watched = watched_types(self._running.values())
+        part = Part(loop, dict(knows), watched, self._stand_for)
         actor = self._cluster.start(PartFollower, node, part)
         post.holder = holder = Holder(actor, node, None)
         post.restarts += 1
@@ -404,16 +409,19 @@ class Workers:
             self._cluster.kill(left[0].actor)
 
     def _balance(self) -> None:
-        """Where a machine has come, one part moves to it from the fullest."""
+        """Where a machine has come, parts move to it from the fullest."""
         nodes = self._cluster.nodes()
         if not nodes or {n.id for n in nodes} == {n.id for n in self._nodes}:
             return
         self._nodes = nodes
         _log.info("the machines of the cluster changed", nodes=len(nodes))
-        for node in nodes:
-            fullest = max(nodes, key=lambda n: len(self._held(n)))
-            while len(self._held(fullest)) - len(self._held(node)) > 1:
-                self._let_go(self._held(fullest)[-1])
+        for _ in self._posts:
+            fullest = max(nodes, key=lambda n: len(self._held(n)) / max(n.cpus, 1.0))
+            held = self._held(fullest)
+            best = min((len(self._held(n)) + 1) / max(n.cpus, 1.0) for n in nodes)
+            if best >= len(held) / max(fullest.cpus, 1.0):
+                return
+            self._let_go(held[-1])
 
     def _held(self, node: Node) -> list[Post]:
         return [p for p in self._posts.values() if p.holder and p.holder.node.id == node.id]
