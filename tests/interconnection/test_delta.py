@@ -145,6 +145,7 @@ def test_small_chunks_become_one_and_old_files_go(log: SqliteLog, tables: str) -
     assert Retention(log, merge=2).apply({}, WallTime(0), Position(40)) == 2
     assert as_bytes(log) == before
     table = DeltaTable(f"{tables}/types/LaneDetector")
+    assert Lake(tables, {}).thinned("log") == 0
     assert len(table.file_uris()) == 1
     assert table.to_pyarrow_table().num_rows == 480
     folder = Path(tables.removeprefix("file://")) / "types" / "LaneDetector"

@@ -238,13 +238,14 @@ class DeltaCold:
         committed = _committed(log)
         entries = [read_entries(body) for body in _texts(log, "parts")]
         types = {e.type for made in entries for e in made if isinstance(e, Told) and e.rows}
-        self._lake.thin(_LOG, last)
         spans = []
         for type_ in sorted(types):
             rows = self._lake.read(_table(type_), first, last)
             if rows is not None and rows.num_rows:
                 ages = now - committed[rows["position"].to_numpy() - first]
                 left = in_order(rows.filter(pa.array(_stay(rows, keeps.get(type_), ages))))
+                if left.num_rows < rows.num_rows:
+                    self._lake.thin(_LOG, last)
                 self._lake.replace(_table(type_), left, first, last)
                 self._touched.add(_table(type_))
                 spans += _spans(left, type_, first)

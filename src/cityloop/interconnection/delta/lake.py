@@ -126,8 +126,8 @@ class Lake:
             where &= pc.field(column) == value
         with self._errors(name):
             try:
-                return self._read(self._at_hand(name, last), where, columns)
-            except FileNotFoundError:  # merged and swept since this snapshot was taken
+                return self._read(self._newest(name), where, columns)
+            except FileNotFoundError:  # merged and swept since
                 return self._read(self._newest(name), where, columns)
 
     def _read(
@@ -167,13 +167,6 @@ class Lake:
             except TableNotFoundError:
                 return None
             return self._tables.setdefault(name, table)
-
-    def _at_hand(self, name: str, position: int) -> DeltaTable | None:
-        """The table as it is known, where that reaches ``position``."""
-        table = self._tables.get(name)
-        if table is None or (table.transaction_version(_APP) or 0) < position:
-            return self._newest(name)
-        return table
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
