@@ -37,6 +37,8 @@ STAGES = ("gate", "loop", "guard", "log", "cabinet", "outcome", "context")
 """What a trace passes, in this order."""
 _LOOK_S = 0.1
 _AGAIN_S = 2.0
+_GIVE_UP = 3
+"""Times the patience; then what was sent is taken for gone."""
 _GREEN_FOR_S = 30
 
 
@@ -184,10 +186,15 @@ class Tracer:
         line.send(Sensed(self._sequence, write_batch(batch)))
 
     def _hear(self, line: Line, trace: Trace, until: str) -> Traced:
-        """Until what was sent last is durable, which is the stage ``until``."""
+        """Until what was sent last is durable, which is the stage ``until``.
+
+        Raises InputError when that never comes: another trace may fare better.
+        """
         while True:
             if not line.ready(_LOOK_S):
                 self._look_at_watch(trace)
+                if time.monotonic() - trace.began > _GIVE_UP * self._patience_s:
+                    raise InputError(f"the hub says nothing of {until}")
                 continue
             told = line.receive()
             if not isinstance(told, Traced) or told.sequence != self._sequence:

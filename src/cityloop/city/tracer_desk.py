@@ -50,8 +50,8 @@ class TracerDesk:
         self._most_s = most_s
         source = LiveSource(TRACER, Declared({TYPE: IDS}), LATE_S, AHEAD_S)
         self._gate = LiveGate([source], declared(), _say_refused)
-        guard = SignalGuard(BANK, LIMITS)
-        self._cycle = Cycle(loop, {"tracer": Known()}, guard, BANK.ids, run=LIVE, epoch=epoch)
+        self._guard = SignalGuard(BANK, LIMITS)
+        self._epoch = epoch
         self._line: Line | None = None
         self._ids: dict[bytes, EntityIds] = {}
         self._durable: deque[tuple[int, Position, Orders | None]] = deque()
@@ -122,11 +122,14 @@ class TracerDesk:
 
     def _turn(self, accepted: Batch, sequence: int, now: WallTime) -> Orders | None:
         """The loop's tick, and what the guard lets pass of it."""
+        # Afresh each time: where the clock was set back, what is remembered would be the newest.
+        knows, ids = {"tracer": Known()}, BANK.ids
+        cycle = Cycle(loop, knows, self._guard, ids, run=LIVE, epoch=self._epoch)
         for part in accepted.rows:
-            self._cycle.hear(part)
+            cycle.hear(part)
         at = CityTime(now)
-        self._cycle.inputs.tell_time(at, now)
-        done = self._cycle.tick(at, _ACT)
+        cycle.inputs.tell_time(at, now)
+        done = cycle.tick(at, _ACT)
         if done.failure:
             _log.error("the tracer's loop failed", why=done.failure)
             return None
