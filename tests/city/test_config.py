@@ -45,6 +45,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ('shadow_result = "shown"', "", r"city\.toml:11: .*shadow_result"),
         ('"hangzhou"', '"../up"', r"city\.toml:3: "),
         ("[city]", "[city", r"city\.toml:1: this is no TOML"),
+        ("[twin]", 'store = "mysql://db/city"\n[twin]', r"city\.toml:5: .*neither \"sqlite\" nor"),
+        ("[twin]", 'store = "postgresql://u:p@db/c"\n[twin]', r"holds a password; .*PGPASSFILE"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, was: str, now: str, told: str) -> None:

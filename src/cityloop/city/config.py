@@ -27,10 +27,25 @@ Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Tenant = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 
 
-Store = Annotated[str, Meta(pattern=r"^(sqlite|postgres(ql)?://([^:@/]+@)?[^@/]+/[^/?]+(\?.*)?)$")]
-"""Without a password: PostgreSQL's own ways carry it (PGPASSFILE, PGPASSWORD)."""
+_DATABASE = re.compile(r"postgres(ql)?://([^:@/]+@)?[^@/]+/[^/?]+(\?.*)?")
 
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?")
+
+
+def store_mistake(store: str) -> tuple[str, str] | None:
+    """What is wrong with where log and context are to lie, and how to mend it."""
+    if store == "sqlite":
+        return None
+    if re.match(r"\w+://[^/@]*:[^/@]*@", store) or "password=" in store:
+        what = "city.store holds a password"
+        return what, "take it out; PGPASSFILE, ~/.pgpass or PGPASSWORD carry it"
+    if not _DATABASE.fullmatch(store):
+        what = f'city.store is "{store}", which is neither "sqlite" nor a PostgreSQL database'
+        return what, 'write e.g. store = "postgresql://cityloop@db.example.org:5432/cityloop"'
+    if find_spec("psycopg") is None:
+        what = f'city.store is "{store}", and no library for it is installed'
+        return what, "pip install 'cityloop[scaled]'"
+    return None
 
 
 def history_mistake(history: str) -> tuple[str, str] | None:
@@ -61,7 +76,7 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tenant: Tenant
     time_zone: str = "UTC"
     data: str = "data"
-    store: Store = "sqlite"
+    store: str = "sqlite"
     bus: str = "process"
     history: str = "folder"
     workers: str = "hub"
@@ -330,6 +345,8 @@ def _check_city(city: City) -> Iterator[_Told]:
     yield from _check_workers(city.workers)
     if found := history_mistake(city.history):
         yield ("city", "history"), *found
+    if found := store_mistake(city.store):
+        yield ("city", "store"), *found
 
 
 def _check_workers(workers: str) -> Iterator[_Told]:
