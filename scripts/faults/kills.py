@@ -16,7 +16,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -96,14 +95,12 @@ class Victim:
             self._server.stop("immediate")  # kill -9 of all its processes, and they are gone
             self._server.start()
             return 0
-        if name in SERVICES:
-            pid = self.city.pids().get(name)
-        else:
-            found = self.city.children(CHILDREN[name])
-            pid = found[0].pid if found else None
-        if pid is None or not psutil.pid_exists(pid):
+        found = self.city.children(CHILDREN.get(name, ""))
+        if name in SERVICES:  # of our own family alone: a number may be another's by now
+            found = [child for child in found if child.pid == self.city.pids().get(name)]
+        if not found:
             return -1
-        os.kill(pid, signal.SIGKILL)
+        found[0].kill()
         return 0
 
     def is_whole(self) -> bool:

@@ -1,4 +1,4 @@
-"""A whole city loses power and processes, and nothing else: the short form of `make faults`."""
+"""A city loses a process, then power, and nothing else: the short form of `make faults`."""
 
 from pathlib import Path
 
@@ -7,10 +7,12 @@ from scripts.faults.kills import ALL, run
 from scripts.faults.preloaded import has_compiler
 
 
-def test_a_city_that_lost_power_twice_holds_all_it_acknowledged(tmp_path: Path) -> None:
+def test_a_city_that_lost_a_process_and_then_power_holds_all_it_acknowledged(
+    tmp_path: Path,
+) -> None:
     if not has_compiler():
         pytest.skip("power cuts take gcc: install the Debian package gcc")
-    report = run(tmp_path / "run", [ALL, "hub", ALL], shim=True)
+    report = run(tmp_path / "run", ["hub", ALL], shim=True)
     assert report["faults"] == []
-    assert report["acknowledged"] > 500
+    assert report["acknowledged"] > 100
     assert report["undone_by_power_cuts"] > 0
