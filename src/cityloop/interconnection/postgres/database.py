@@ -53,7 +53,6 @@ CREATE POLICY tenants_apart ON {0}
 """
 _KEY = "current_setting('cityloop.tenant')::integer"
 _LOCK = f"SELECT pg_try_advisory_lock(?, {_KEY} * 64 + ?)"
-_UNLOCK = f"SELECT pg_advisory_unlock(?, {_KEY} * 64 + ?)"
 _TOLD = "SELECT set_config('cityloop.tenant', key::text, false) \
 FROM cityloop.tenants WHERE name = %s"
 _VERSION = "SELECT version FROM cityloop.layouts WHERE name = %s"
@@ -116,14 +115,7 @@ class PostgresDatabase:
 
     def lock(self, number: int) -> bool:
         """Hold lock ``number`` of the tenant until the session ends; whether nobody else does."""
-        wanted = (
-            "SELECT pg_try_advisory_lock(?, current_setting('cityloop.tenant')::integer * 64 + ?)"
-        )
-        return bool(self.execute(wanted, (_LOCK_CLASS, number))[0][0])
-
-    def unlock(self, number: int) -> None:
-        """Let go of it."""
-        self.execute(_UNLOCK, (_LOCK_CLASS, number))
+        return bool(self.execute(_LOCK, (_LOCK_CLASS, number))[0][0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
