@@ -22,6 +22,15 @@ def killed_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pla
         yield found
 
 
+@pytest.fixture(params=[STORES[0], pytest.param(STORES[1], marks=pytest.mark.slow)], scope="module")
+def long_shared_place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """``shared_place`` with databases in the long tests alone."""
+    with placed(request.param, tmp_path_factory.mktemp("place"), request) as found:
+        yield found
+
+
 @pytest.fixture(
     params=[*STORES[:2], pytest.param(STORES[2], marks=pytest.mark.slow)], scope="module"
 )

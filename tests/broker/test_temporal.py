@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.broker.places import Place
 from tests.broker.running import Running, running
 
 HOUR = "2020-01-01T0{}:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, unused_port: int) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("temporal")
-    with running(folder, unused_port, "--temporal-page", "3") as started:
+def broker(long_shared_place: Place, unused_port: int) -> Iterator[Running]:
+    with running(long_shared_place, unused_port, "--temporal-page", "3") as started:
         yield started
 
 
