@@ -29,13 +29,16 @@ npm := PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix frontend
 page := src/cityloop/web/static/index.html
 frontend_sources := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help run test test-all check types docs bench faults soak conformance lock clean setup chromium mosquitto postgresql objects
+.PHONY: help run run-scaled test test-all check types docs bench faults soak conformance lock clean setup chromium mosquitto postgresql objects
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 run: setup ## Hangzhou on http://127.0.0.1:$(PORT); Ctrl-C ends it
 	@exec $(bin)/cityloop up examples/hangzhou --port $(PORT)
+
+run-scaled: setup .tools/objects/.done ## the same on PostgreSQL, NATS, S3 and Ray, all on this machine
+	@exec $(bin)/python -m scripts.run_scaled --port $(PORT)
 
 test: setup chromium mosquitto postgresql .tools/clients/.done .tools/objects/.done ## the tests, but those marked slow
 	@$(bin)/pytest -m "not slow"

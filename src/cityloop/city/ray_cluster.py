@@ -1,8 +1,11 @@
 """Ray as this city uses it: a cluster of its own on loopback, or one that is there already."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,8 @@ class Node:
 
 
 class RayCluster:
-    """The cluster that ``workers`` names: "ray" starts one below ``folder``, "ray://host:port" is
-    that of a Ray head (the port of its GCS) of which this machine is a node.
+    """The cluster that ``workers`` names: "ray" starts one for the city in ``folder``,
+    "ray://host:port" is that of a Ray head (the port of its GCS) of which this machine is a node.
 
     Raises ConfigError where Ray is not installed or the cluster cannot be reached. One a process.
     """
@@ -43,7 +46,10 @@ class RayCluster:
         except ImportError as error:
             raise ConfigError(f"workers = {workers!r}: {MISSING}") from error
         self._ray: Any = ray
-        options = _local(folder) if local else {"address": workers.removeprefix(ADDRESS)}
+        self._folder = _short(folder) if local else None
+        options = (
+            _local(self._folder) if self._folder else {"address": workers.removeprefix(ADDRESS)}
+        )
         try:
             ray.init(log_to_driver=False, configure_logging=False, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -80,6 +86,22 @@ class RayCluster:
     def close(self) -> None:
         """Leave; a cluster of our own ends."""
         self._ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _short(folder: Path) -> Path:
+    """Where the cluster of the city in ``folder`` lies, made anew: the paths of Ray's sockets have
+    to fit into 107 bytes, of which Ray takes 70. Raises ConfigError where somebody else has it.
+    """
+    name = f"cityloop-{sha256(bytes(folder.absolute())).hexdigest()[:8]}"
+    short = Path(tempfile.gettempdir()) / name
+    shutil.rmtree(short, ignore_errors=True)
+    try:
+        short.mkdir(mode=0o700)
+    except FileExistsError as error:
+        raise ConfigError(f"{short} belongs to somebody else: remove it, or set TMPDIR") from error
+    return short
 
 
 def _local(folder: Path) -> Mapping[str, Any]:
