@@ -8,6 +8,7 @@ of geometry; the one statement that reads it names the tenant.
 from psycopg import errors
 
 from cityloop.interconnection.postgres.broker_database import PgDatabase
+from cityloop.kernel.errors import CorruptError
 
 LAYOUT = 1
 
@@ -69,7 +70,7 @@ _ALONE = "SELECT pg_advisory_xact_lock(hashtext('cityloop broker schema'))"
 def prepare(database: PgDatabase) -> bool:
     """Make the tables where they do not exist; whether there is PostGIS.
 
-    Raises ConfigError where they are of another release.
+    Raises CorruptError where they are of another release.
     """
     has_postgis = _with_postgis(database)
     with database.transaction():
@@ -78,7 +79,9 @@ def prepare(database: PgDatabase) -> bool:
             _make(database)
         ((version,),) = database.execute("SELECT version FROM broker.layout")
         if version != LAYOUT:
-            raise OSError(f"{database.place} has layout {version}, not {LAYOUT}: another release's")
+            raise CorruptError(
+                f"{database.place} has layout {version}, not {LAYOUT}; it is of another release"
+            )
         has_shapes = bool(database.execute(_HAS_SHAPES))
         if has_postgis and not has_shapes:
             _run(database, _SHAPES)
@@ -104,7 +107,7 @@ def _make(database: PgDatabase) -> None:
     _run(database, "CREATE SCHEMA broker;" + _BROKERS + _PLACES)
     database.execute("INSERT INTO layout VALUES (?)", (LAYOUT,))
     for name, columns in _TABLES.items():
-        # The tenant last: statements that both stores share name their own columns.
+        # Statements that both stores share name their columns: the tenant fills itself.
         database.execute(f"CREATE TABLE {name}({_TENANT}, {columns})")
         database.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
         database.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
