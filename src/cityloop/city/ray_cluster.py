@@ -1,19 +1,20 @@
 """Ray as this city uses it: a cluster of its own on loopback, or one that is there already."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from cityloop.kernel.errors import ConfigError
 
 MISSING = "Ray is not installed; pip install 'cityloop[scaled]'"
 LOCAL, ADDRESS = "ray", "ray://"
 _STORE_BYTES = 80_000_000
+_GONE_S = 1.0
 _NO_USAGE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 # Ray's name for this tells of other systems; on Linux, too, it makes its servers listen on loopback
 # alone, where they would listen on every interface.
@@ -46,10 +47,8 @@ class RayCluster:
         except ImportError as error:
             raise ConfigError(f"workers = {workers!r}: {MISSING}") from error
         self._ray: Any = ray
-        self._folder = _short(folder) if local else None
-        options = (
-            _local(self._folder) if self._folder else {"address": workers.removeprefix(ADDRESS)}
-        )
+        self._local = local
+        options = _local(folder) if local else {"address": workers.removeprefix(ADDRESS)}
         try:
             ray.init(log_to_driver=False, configure_logging=False, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -84,24 +83,17 @@ class RayCluster:
         self._ray.kill(actor, no_restart=True)
 
     def close(self) -> None:
-        """Leave; a cluster of our own ends."""
-        self._ray.shutdown()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _short(folder: Path) -> Path:
-    """Where the cluster of the city in ``folder`` lies, made anew: the paths of Ray's sockets have
-    to fit into 107 bytes, of which Ray takes 70. Raises ConfigError where somebody else has it.
-    """
-    name = f"cityloop-{sha256(bytes(folder.absolute())).hexdigest()[:8]}"
-    short = Path(tempfile.gettempdir()) / name
-    shutil.rmtree(short, ignore_errors=True)
-    try:
-        short.mkdir(mode=0o700)
-    except FileExistsError as error:
-        raise ConfigError(f"{short} belongs to somebody else: remove it, or set TMPDIR") from error
-    return short
+        """Leave. A cluster of our own is killed at once, as it holds nothing that lasts: Ray takes
+        seconds to end one, and the city has two. The process is to end then, without a farewell.
+        """
+        if not self._local:
+            self._ray.shutdown()
+            return
+        family = psutil.Process().children(recursive=True)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, _GONE_S)
 
 
 def _local(folder: Path) -> Mapping[str, Any]:

@@ -449,8 +449,8 @@ class Workers:
     def close(self) -> None:
         """Leave the cluster; what it says of itself ends with it."""
         forget_workers(self._site.folder)
-        self._cluster.close()
         self._tenant.close()
+        self._cluster.close()
 
 
 def _event(kind: str, about: Any, done: Any) -> Event:
@@ -472,3 +472,4 @@ def main(spec: WorkersSpec, supervisor: "Connection[Any, Any]") -> None:
         workers.serve(line)
     finally:
         workers.close()
+        os._exit(0)  # Ray's own farewell would look for a cluster that is gone
