@@ -7,7 +7,7 @@ from scripts.faults.kills import ALL, run
 from scripts.faults.preloaded import has_compiler
 
 
-def test_a_city_that_lost_a_process_and_then_power_holds_all_it_acknowledged(
+def test_a_city_that_lost_its_hub_and_then_power_holds_what_it_acknowledged(
     tmp_path: Path,
 ) -> None:
     if not has_compiler():
