@@ -2,7 +2,7 @@
 
     python -m benchmarks.workers [JUNCTIONS]
 
-The signal loop over copies of Hangzhou's network side by side (16 junctions each; 1,600 unless
+The signal loop over copies of Hangzhou's network side by side (16 junctions each; 320 unless
 JUNCTIONS says otherwise), fed the same frames. One actor does the whole, two do half each; both get
 16 batches in a call, as where a twin runs ahead. CPU seconds of the actors stand beside the wall's:
 where their sum stays the same and the wall does not fall, the cores were not free.
@@ -138,7 +138,7 @@ def _cpu_s(pids: list[int]) -> float:
 
 def main() -> None:
     """Measure and record."""
-    junctions = int(sys.argv[1]) if len(sys.argv) > 1 else 1600
+    junctions = int(sys.argv[1]) if len(sys.argv) > 1 else 320
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         one = build_site(HANGZHOU, Path(folder)).network
         network = repeated(one, max(1, junctions // len(one.bank.junctions)))
