@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from cityloop.city.config import read_settings
-from cityloop.city.workers_file import WorkerRow, read_workers
 from cityloop.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cityloop.city.workers_file import WorkerRow
 
 _HEAD = ("loop", "part", "entities", "state", "node", "pid", "epoch", "lag", "restarts")
 
@@ -23,6 +23,11 @@ def workers(
 
     Lag: batches that a part has yet to follow. Restarts: since the workers' process started.
     """
+    import msgspec
+
+    from cityloop.city.config import read_settings
+    from cityloop.city.workers_file import read_workers
+
     settings = read_settings(city)
     if settings.city.workers == "hub":
         raise ConfigError(f"the loops of {city} run in the hub; see `workers` in its city.toml")
@@ -37,5 +42,5 @@ def workers(
         typer.echo("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip())
 
 
-def _cells(row: WorkerRow) -> tuple[str, ...]:
+def _cells(row: "WorkerRow") -> tuple[str, ...]:
     return tuple(str(getattr(row, name)) for name in _HEAD)
