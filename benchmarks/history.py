@@ -4,9 +4,8 @@
 
 The real twin, gate, loop and guard; every batch and decision goes through the log, the context
 and compaction. The baseline of "bytes per observation" is the issue's bound, 8 bytes; that of the
-log's rate is the same log with one fsync per batch. Where OpenStack Swift is at hand (`make
-objects`), the same hour goes to Delta tables there, in chunks of a minute that become one; the
-baseline is the folder of segments.
+log's rate is the same log with one fsync per batch. The same hour goes to Delta tables on this
+disk, too, in chunks of a minute that become one; the baseline is the folder of segments.
 """
 
 import time
@@ -14,8 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from scripts.servers.objects import has_objects, objects
 
 from benchmarks.record import Result, record
 from cityloop.city.build import build_site
@@ -25,7 +22,6 @@ from cityloop.city.wire import TWIN_SOURCE
 from cityloop.interconnection.compaction import compact
 from cityloop.interconnection.delta.cold import DeltaCold
 from cityloop.interconnection.history import ParquetHistory
-from cityloop.interconnection.open_cold import storage_options
 from cityloop.interconnection.retention import Retention
 from cityloop.interconnection.sqlite_log import SqliteLog
 from cityloop.interconnection.tenant import Tenant, open_tenant
@@ -101,30 +97,27 @@ def queued(folder: Path, batches: list[Batch]) -> float:
 
 def in_tables(folder: Path, batches: list[Batch], watch: Stopwatch) -> tuple[int, int, int]:
     """Bytes of all tables with chunks of a minute, and with one of the hour; lane rows in them."""
-    with objects(folder / "objects") as server:
-        url = server.create("history")
-        cold = DeltaCold(url, storage_options(server.environment))
-        (folder / "delta").mkdir()
-        log = SqliteLog(folder / "delta", wall_time, cold=cold)
-        log.append(batches)
-        with watch.time("tables"):
-            compact(log, 60 * len(batches) // HOUR_S)
-        types = sorted({part.type for batch in batches for part in batch.frames})
-        by_minute = cold.bytes(types)
-        with watch.time("merge"):
-            Retention(log, merge=2).apply({}, wall_time(), log.last())
-        with watch.time("tables read"):
-            found = ParquetHistory(log).frames("LaneDetector", "1", CityTime(0), CityTime(2**62))
-            lanes = sum(len(part) for part in found)
-        merged = cold.bytes(types)
-        log.close()
+    cold = DeltaCold((folder / "tables").as_uri(), {})
+    (folder / "delta").mkdir()
+    log = SqliteLog(folder / "delta", wall_time, cold=cold)
+    log.append(batches)
+    with watch.time("tables"):
+        compact(log, 60 * len(batches) // HOUR_S)
+    types = sorted({part.type for batch in batches for part in batch.frames})
+    by_minute = cold.bytes(types)
+    with watch.time("merge"):
+        Retention(log, merge=2).apply({}, wall_time(), log.last())
+    with watch.time("tables read"):
+        found = ParquetHistory(log).frames("LaneDetector", "1", CityTime(0), CityTime(2**62))
+        lanes = sum(len(part) for part in found)
+    merged = cold.bytes(types)
+    log.close()
     return by_minute, merged, lanes
 
 
 def main() -> None:
     """Measure and record."""
     watch = Stopwatch()
-    tables: list[Result] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
         told, batches, source = hour(folder)
@@ -153,31 +146,26 @@ def main() -> None:
             lanes = sum(len(part) for part in _lanes(tenant))
         tenant.close()
         group_s = queued(folder / "queued", batches)
-        if has_objects():
-            by_minute, merged, found = in_tables(folder, batches, watch)
-            tables = [
-                _per("Delta tables, by the minute", by_minute / observations, cold / observations),
-                _per("Delta tables, merged", merged / observations, cold / observations),
-                Result(
-                    "compaction of a batch into Delta tables, CPU",
-                    round(watch.seconds["tables"] / len(told) * 1e6, 1),
-                    "us",
-                    round(watch.seconds["compact"] / len(told) * 1e6, 1),
-                    round(watch.seconds["tables"] / watch.seconds["compact"], 2),
-                ),
-                Result(
-                    "small chunks of the hour made one, CPU", round(watch.seconds["merge"], 2), "s"
-                ),
-                Result(
-                    "lane rows read back from Delta tables, CPU",
-                    round(found / watch.seconds["tables read"]),
-                    "rows/s",
-                    round(lanes / watch.seconds["history"]),
-                    round(
-                        found / watch.seconds["tables read"] / (lanes / watch.seconds["history"]), 2
-                    ),
-                ),
-            ]
+        by_minute, merged, found = in_tables(folder, batches, watch)
+        tables = [
+            _per("Delta tables, by the minute", by_minute / observations, cold / observations),
+            _per("Delta tables, merged", merged / observations, cold / observations),
+            Result(
+                "compaction of a batch into Delta tables, CPU",
+                round(watch.seconds["tables"] / len(told) * 1e6, 1),
+                "us",
+                round(watch.seconds["compact"] / len(told) * 1e6, 1),
+                round(watch.seconds["tables"] / watch.seconds["compact"], 2),
+            ),
+            Result("small chunks of the hour made one, CPU", round(watch.seconds["merge"], 2), "s"),
+            Result(
+                "lane rows read back from Delta tables, CPU",
+                round(found / watch.seconds["tables read"]),
+                "rows/s",
+                round(lanes / watch.seconds["history"]),
+                round(found / watch.seconds["tables read"] / (lanes / watch.seconds["history"]), 2),
+            ),
+        ]
 
     def each_us(part: str) -> float:
         return round(watch.seconds[part] / len(told) * 1e6, 1)

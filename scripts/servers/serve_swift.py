@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import eventlet
+import eventlet.tpool
 import eventlet.wsgi
 
 eventlet.patcher.monkey_patch()
@@ -61,7 +62,8 @@ def serve(folder: Path, port: int, user: str, key: str) -> None:
     proxy = _serve(folder, "proxy", eventlet.listen(("127.0.0.1", port)), settings)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    proxy.wait()
+    eventlet.tpool.execute(sys.stdin.read)  # ends with whoever started it
+    proxy.kill()
 
 
 def _serve(folder: Path, kind: str, listening: Any, settings: str) -> Any:
