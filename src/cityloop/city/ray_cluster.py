@@ -31,8 +31,8 @@ class Node:
 
 
 class RayCluster:
-    """The cluster that ``workers`` names: "ray" starts one for the city in ``folder``,
-    "ray://host:port" is that of a Ray head (the port of its GCS) of which this machine is a node.
+    """The cluster that ``workers`` names: "ray" starts one below ``folder``, "ray://host:port" is
+    that of a Ray head (the port of its GCS) of which this machine is a node.
 
     Raises ConfigError where Ray is not installed or the cluster cannot be reached. One a process.
     """

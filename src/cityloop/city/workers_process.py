@@ -464,7 +464,7 @@ def main(spec: WorkersSpec, supervisor: "Connection[Any, Any]") -> None:
     keep_journal()
     line = Line(supervisor)
     began = time.monotonic()
-    cluster = RayCluster(spec.site.settings.city.workers, spec.site.folder)
+    cluster = RayCluster(spec.site.settings.city.workers, spec.hub.parent / "ray")
     _log.info("Ray is there", took_s=round(time.monotonic() - began, 1), pid=os.getpid())
     workers = Workers(spec, cluster)
     line.send(Ready())
