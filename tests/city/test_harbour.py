@@ -79,6 +79,7 @@ def test_who_asks_for_a_crossing_is_let_across_in_time_and_buses_call_at_their_s
     assert {"A2_A1", "P1_A3", "C1_N1"} <= stopped
 
 
+@pytest.mark.slow
 def test_it_runs_with_the_loop_in_charge_of_junctions_with_crossings(
     tmp_path: Path, free_port: int
 ) -> None:

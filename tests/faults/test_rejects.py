@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.faults.running import RunningCity, running, until
 from tests.faults.town import (
     LAMP,
@@ -17,6 +18,7 @@ from tests.faults.town import (
 )
 
 
+@pytest.mark.slow
 def test_rejects_enter_after_a_mend(tmp_path: Path, free_port: int, unused_port: int) -> None:
     town = build_town(tmp_path / "town", LAMP)
     post = [{"lamp": lamp, "level": 0.5, "at": datetime.now(UTC).isoformat()} for lamp in (1, 2)]
